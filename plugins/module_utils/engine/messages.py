@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes into the engine and what comes out: the whole interface between deciding and acting.
+
+Inputs carry a ``request``: a number that the caller chose, which comes back in exactly one Reply or Refuse
+(None: nobody waits). Effects are to be carried out in order. Times are seconds, monotonic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional, Union
+
+from ..job.model import Job, ProcessKind
+
+Env = tuple[str, ...]  # "KEY=VALUE" strings, in order
+InstanceKey = tuple[str, str]  # (job name, instance name)
+
+
+# ---- inputs -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Define:
+    """A job file was read: a new job, or a changed one (loaded at once, or when its last instance has ended)."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class Undefine:
+    """A job file is gone (or broken): the job goes away, at once or when its last instance has ended."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start the instance that ``env`` selects. ``instance`` overrides the name (Instance.Start over D-Bus)."""
+
+    request: Optional[int]
+    job: str
+    env: Env = ()
+    wait: bool = True
+    instance: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    request: Optional[int]
+    job: str
+    env: Env = ()
+    wait: bool = True
+    instance: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Restart:
+    request: Optional[int]
+    job: str
+    env: Env = ()
+    wait: bool = True
+    instance: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Reload:
+    """Send the reload signal to the main process of an instance."""
+
+    request: Optional[int]
+    job: str
+    instance: str
+
+
+@dataclass(frozen=True)
+class Emit:
+    """Emit an event; ``wait``: reply only when it has finished."""
+
+    request: Optional[int]
+    name: str
+    env: Env = ()
+    wait: bool = True
+
+
+@dataclass(frozen=True)
+class Spawned:
+    """The process that a Spawn asked for was started and has executed its program."""
+
+    key: InstanceKey
+    kind: ProcessKind
+    pid: int
+
+
+@dataclass(frozen=True)
+class SpawnFailed:
+    """A Spawn could not be carried out: which step of the child's side failed, and errno."""
+
+    key: InstanceKey
+    kind: ProcessKind
+    step: str
+    errno: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What ``expect`` waits for has happened; ``pid`` is the main process from now on."""
+
+    key: InstanceKey
+    pid: int
+
+
+@dataclass(frozen=True)
+class ProcessExited:
+    """A process of an instance ended: exit ``code`` 0-255, or ``signal``; both None where nobody can tell."""
+
+    key: InstanceKey
+    kind: ProcessKind
+    pid: int
+    code: Optional[int] = None
+    signal: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class FamilyEnded:
+    """Nothing is left of the processes that an EndFamily was for."""
+
+    key: InstanceKey
+
+
+@dataclass(frozen=True)
+class TimerFired:
+    """A timer set with SetTimer has run out; ``name`` is kill, start, respawn, ..."""
+
+    key: InstanceKey
+    name: str
+
+
+@dataclass(frozen=True)
+class SetJobEnv:
+    """set-env/unset-env/reset-env. ``key`` None: the global table, else that instance's (from inside the job).
+
+    ``unset``: ``env`` holds names. ``reset``: back to the table the engine was made with; ``env`` is empty.
+    """
+
+    request: Optional[int]
+    key: Optional[InstanceKey]
+    env: Env = ()
+    replace: bool = True
+    unset: bool = False
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class StopAll:
+    """Orderly shutdown: stop every instance; the Reply comes when all are gone. No new job starts afterwards."""
+
+    request: Optional[int]
+
+
+Input = Union[
+    Define, Undefine, Start, Stop, Restart, Reload, Emit, Spawned, SpawnFailed, Ready, ProcessExited, FamilyEnded,
+    TimerFired, SetJobEnv, StopAll,
+]  # fmt: skip
+
+
+# ---- effects ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Spawn:
+    """Start a process of an instance with exactly ``env``; answer with Spawned or SpawnFailed."""
+
+    key: InstanceKey
+    kind: ProcessKind
+    job: Job
+    env: Env
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Send ``signal`` (name without SIG, or number as text) to the process group of that process of the instance,
+    or with ``family`` to everything that the instance has started."""
+
+    key: InstanceKey
+    kind: ProcessKind
+    signal: str
+    family: bool = False
+
+
+@dataclass(frozen=True)
+class EndFamily:
+    """End with SIGKILL whatever the instance still has running; answer with FamilyEnded, at once if there is nothing."""
+
+    key: InstanceKey
+
+
+@dataclass(frozen=True)
+class SetTimer:
+    key: InstanceKey
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CancelTimer:
+    key: InstanceKey
+    name: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """``request`` is done. ``value``: the InstanceKey for start and restart, None otherwise."""
+
+    request: int
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """``request`` failed. ``error``: the last part of the D-Bus error name (UnknownJob, AlreadyStarted, JobFailed, ...)."""
+
+    request: int
+    error: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Tell listeners. ``what`` is the D-Bus signal: JobAdded, JobRemoved, InstanceAdded, InstanceRemoved, GoalChanged,
+    StateChanged, Failed, EventEmitted. ``key``: (job, instance), (job, "") or None; ``arguments``: the signal's own."""
+
+    what: str
+    key: Optional[InstanceKey]
+    arguments: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Forget:
+    """The instance is gone: its log, cgroup and records can be closed."""
+
+    key: InstanceKey
+
+
+@dataclass(frozen=True)
+class Warn:
+    """Something an admin should read in the supervisor's own log."""
+
+    text: str
+    key: Optional[InstanceKey] = None
+
+
+Effect = Union[Spawn, Signal, EndFamily, SetTimer, CancelTimer, Reply, Refuse, Announce, Forget, Warn]
