@@ -64,16 +64,21 @@ def plan(wanted: Wanted, seen: Seen) -> list[Step]:
     chosen = _chosen(wanted, seen)
     if wanted.state == "stopped":
         return steps + [Step("stop", name) for name, each in chosen.items() if each.goal == "start" or each.state != "waiting"]
-    up = {name: each for name, each in chosen.items() if each.goal == "start"}
+    up = {name: each for name, each in seen.instances.items() if each.goal == "start"}
+    names = list(chosen) if wanted.instance is None else [wanted.instance]
+    if wanted.state in ("started", "restarted") and _replaces(wanted, seen, up):
+        # Upstart's restart keeps the old definition, and a new one is loaded when the last instance has ended: so all
+        # of them stop before any starts.
+        steps += [Step("stop", name) for name in up]
+        return steps + [Step("start", name) for name in [*up, *(name for name in names if name not in up)]]
     if wanted.state == "started":
-        steps += [Step("start", name) for name in _names(wanted, chosen) if name not in up]
-        steps += [
-            Step(wanted.on_change, name) for name, each in up.items() if _outdated(wanted, seen, each)
-        ]
+        steps += [Step("start", name) for name in names if name not in up]
+        if wanted.on_change == "reload" and seen.redefined:
+            steps += [Step("reload", name) for name, each in up.items() if each.state == RUNNING]
     elif wanted.state == "restarted":
-        steps += [Step("restart" if name in up else "start", name) for name in _names(wanted, chosen)]
+        steps += [Step("restart" if name in up else "start", name) for name in names]
     elif wanted.state == "reloaded":
-        steps += [Step("reload", name) for name, each in up.items() if each.state == RUNNING]
+        steps += [Step("reload", name) for name in names if name in up and up[name].state == RUNNING]
     return steps
 
 
@@ -101,17 +106,12 @@ def _chosen(wanted: Wanted, seen: Seen) -> dict[str, SeenInstance]:
     return {name: each for name, each in seen.instances.items() if name == wanted.instance}
 
 
-def _names(wanted: Wanted, chosen: dict[str, SeenInstance]) -> list[str]:
-    """Return the instances that are to run: the one that is asked for, or all that there are."""
-    return list(chosen) if wanted.instance is None else [wanted.instance]
+def _replaces(wanted: Wanted, seen: Seen, up: dict[str, SeenInstance]) -> bool:
+    """Say whether running instances have to make room for another definition.
 
-
-def _outdated(wanted: Wanted, seen: Seen, instance: SeenInstance) -> bool:
-    """Say whether a running instance is to follow its definition.
-
-    A restart makes it run the new definition, so an instance that was left behind earlier counts too. A reload leaves it
-    with the old one for good, so only a change made now counts, or each run would signal it again.
+    A restart makes an instance run the new definition, so one that was left behind earlier counts too. A reload leaves
+    it with the old one for good: there only a change made now counts, or each run would signal it again.
     """
-    if wanted.on_change == "none":
+    if wanted.on_change != "restart" and wanted.state != "restarted":
         return False
-    return seen.redefined or (wanted.on_change == "restart" and instance.stale)
+    return bool(up) and (seen.redefined or any(each.stale for each in up.values()))

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""FosterModule: an AnsibleModule whose work raises, and whose errors become C(fail_json) in one place."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..dbus.errors import BusError, BusUnreachable, ProtocolError
+from ..job.errors import ExpandError, JobError, UnknownParameter
+from .errors import TaskError
+
+SCOPE: dict[str, dict[str, Any]] = {"scope": {"type": "str", "choices": ["system", "user"], "default": "system"}}
+
+
+class FosterModule(AnsibleModule):  # type: ignore[misc]
+    """A module of this collection."""
+
+    def run(self, work: Callable[[FosterModule], dict[str, Any]]) -> None:
+        """Do the ``work`` and exit with what it returns, or fail with the one sentence of what it raises."""
+        try:
+            result = work(self)
+        except TaskError as error:
+            self.fail_json(msg=str(error), **error.details)
+        except (JobError, UnknownParameter, ExpandError, BusUnreachable, ProtocolError) as error:
+            self.fail_json(msg=_sentence(str(error)))
+        except BusError as error:
+            self.fail_json(msg=_sentence(error.message), error=error.name)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            self.fail_json(msg=_sentence(f"{where}{error.strerror or error}"))
+        else:
+            self.exit_json(**result)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

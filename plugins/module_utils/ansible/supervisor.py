@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The supervisor as a task sees it: one connection, asked for jobs by name and told to start and stop their instances."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ..dbus import upstart
+from ..dbus.client import Connection
+from ..dbus.errors import BusError, BusUnreachable
+from .errors import NoSupervisor
+
+HELLO_TIMEOUT = 10.0  # seconds for a question that the supervisor answers at once
+
+
+class Supervisor:
+    """Talk to the supervisor at ``address``; times are seconds."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, address: str) -> Supervisor:
+        """Connect, or raise NoSupervisor with a sentence that says what to apply."""
+        try:
+            return cls(Connection.open(address, HELLO_TIMEOUT))
+        except BusUnreachable as error:
+            raise NoSupervisor(
+                f"{str(error).rstrip('.')}. Apply the role foster.init.supervisor to this host, or the module "
+                "foster.init.supervisor with state: started."
+            ) from error
+
+    def close(self) -> None:
+        """Close the connection; nothing that was started cares."""
+        self._connection.close()
+
+    def describe(self, *names: str) -> dict[str, dict[str, Any]]:
+        """Return what is known of the named jobs, of all without names; an unknown one is left out."""
+        try:
+            found = json.loads(self._foster("Describe", "as", list(names)))
+        except BusError as error:
+            if names and error.short == "UnknownJob":
+                return {}
+            raise
+        jobs = list(found.values()) if isinstance(found, dict) else found
+        return {job["name"]: job for job in jobs if not names or job["name"] in names}
+
+    def capabilities(self) -> dict[str, Any]:
+        """Return what the supervisor found out about the host, and about itself."""
+        found: dict[str, Any] = json.loads(self._foster("Capabilities"))
+        return found
+
+    def explain(self, job: str, instance: str) -> Any:
+        """Return why the instance is not running."""
+        return json.loads(self._foster("Explain", "ss", job, instance))
+
+    def history(self, job: str) -> Any:
+        """Return what has happened to the job."""
+        return json.loads(self._foster("History", "s", job))
+
+    def load(self) -> None:
+        """Let the supervisor read its job folders now."""
+        self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ReloadConfiguration", timeout=60.0)
+
+    def reexec(self) -> None:
+        """Let the supervisor execute itself again from its bundle; jobs and their state stay."""
+        try:
+            self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "Restart")
+        except BusError as error:
+            if error.short not in ("NoReply", "Disconnected"):  # it may be gone before it answers
+                raise
+
+    def start(self, job: str, env: Mapping[str, str], timeout: float) -> None:
+        """Start an instance and wait until it runs (a task: until it has ended). Raise BusError."""
+        self._job(job, "Start", env, timeout)
+
+    def restart(self, job: str, env: Mapping[str, str], timeout: float) -> None:
+        """Replace the process of a running instance and wait until it runs again. Raise BusError."""
+        self._job(job, "Restart", env, timeout)
+
+    def stop_instance(self, job: str, instance: str, timeout: float) -> None:
+        """Stop an instance and wait until it is gone; that it is gone already is fine. Raise BusError."""
+        try:
+            path = self._connection.call(self._path(job), upstart.JOB_INTERFACE, "GetInstanceByName", "s", instance)[0]
+            self._connection.call(path, upstart.INSTANCE_INTERFACE, "Stop", "b", True, timeout=timeout)
+        except BusError as error:
+            if error.short not in ("UnknownInstance", "UnknownJob", "AlreadyStopped", "UnknownObject", "UnknownMethod"):
+                raise
+
+    def reload_instance(self, job: str, instance: str) -> None:
+        """Send the reload signal to the instance. Raise BusError."""
+        path = self._connection.call(self._path(job), upstart.JOB_INTERFACE, "GetInstanceByName", "s", instance)[0]
+        self._connection.call(path, upstart.INSTANCE_INTERFACE, "Reload")
+
+    def environment(self, job: str, instance: str) -> dict[str, str]:
+        """Return the variables that the instance was started with."""
+        details = [job, instance] if instance else [job]
+        listed = self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ListEnv", "as", details)[0]
+        return dict(each.partition("=")[::2] for each in listed)
+
+    def settle(self, job: str, instance: str, timeout: float) -> Optional[dict[str, Any]]:
+        """Wait until the instance runs or is given up; return it as it is then, None when it is gone."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self.instance(job, instance)
+            left = deadline - time.monotonic()
+            if found is None or found["goal"] != "start" or found["state"] == "running" or left <= 0:
+                return found
+            # Whatever happens next may be what is waited for; a second covers a signal that came before the question.
+            next(self._connection.signals(min(left, 1.0)), None)
+
+    def instance(self, job: str, instance: str) -> Optional[dict[str, Any]]:
+        """Return one instance as the supervisor describes it, None when there is none."""
+        return instances(self.describe(job).get(job)).get(instance)
+
+    def _path(self, job: str) -> str:
+        path: str = self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "GetJobByName", "s", job)[0]
+        return path
+
+    def _job(self, job: str, method: str, env: Mapping[str, str], timeout: float) -> None:
+        listed = [f"{key}={value}" for key, value in env.items()]
+        self._connection.call(self._path(job), upstart.JOB_INTERFACE, method, "asb", listed, True, timeout=timeout)
+
+    def _foster(self, method: str, signature: str = "", *arguments: Any) -> str:
+        answer: str = self._connection.call(
+            upstart.MANAGER_PATH, upstart.FOSTER_INTERFACE, method, signature, *arguments
+        )[0]
+        return answer
+
+
+def instances(description: Optional[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the instances in a job's description by name; the singleton's name is the empty string."""
+    return {each["name"]: each for each in (description or {}).get("instances", ())}
