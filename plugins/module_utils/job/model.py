@@ -142,7 +142,8 @@ class Job:
     setgid: Optional[str] = None
     apparmor_load: Optional[str] = None
     apparmor_switch: Optional[str] = None
-    cgroup: tuple[tuple[str, str], ...] = ()  # cgroup v2 keys ("memory.max", "100M"), or Upstart's controllers
+    cgroup: tuple[tuple[str, str], ...] = ()  # keys of cgroup v2: ("memory.max", "100M"); beyond Upstart
+    cgroup_controllers: tuple[tuple[str, ...], ...] = ()  # Upstart's CONTROLLER [NAME] [KEY VALUE], as written
     debug: bool = False
 
     def process(self, kind: ProcessKind) -> Optional[Process]:
