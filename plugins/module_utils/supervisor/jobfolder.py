@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The folders of job files: read whole, watched with inotify, and read again on request.
+
+A job is named after its path below the folder, without ``.conf``. Of several folders an earlier one wins. An ``.override`` beside
+a job file, or in an earlier folder, is read after it. A file that cannot be read or parsed gives one sentence and no job.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from typing import NamedTuple, Optional
+
+from ..job.errors import JobError
+from ..job.model import Job
+from ..job.parser import parse_job
+from . import linux
+from .loop import READ, Loop
+
+_LARGEST = 1 << 20  # bytes; a job file is text that somebody wrote
+_EVENTS = (
+    linux.IN_CLOSE_WRITE | linux.IN_MOVED_FROM | linux.IN_MOVED_TO | linux.IN_CREATE | linux.IN_DELETE | linux.IN_ONLYDIR
+)
+
+
+class _Source(NamedTuple):
+    """What a job was made from: (path, inode, size, time) of its files, to tell a change."""
+
+    files: tuple[tuple[str, int, int, int], ...]
+
+
+class JobFolder:
+    """Report jobs that appear, change and go away in ``folders``."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        folders: list[str],
+        defined: Callable[[Job], None],
+        gone: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._loop = loop
+        self.folders = folders
+        self._defined = defined
+        self._gone = gone
+        self._warn = warn
+        self._known: dict[str, _Source] = {}
+        self._broken: dict[str, _Source] = {}
+        self._inotify = -1
+        self._watches: dict[int, str] = {}
+
+    def watch(self) -> None:
+        """Follow changes from now on; where inotify is not to be had, only ``reload`` sees them."""
+        try:
+            self._inotify = linux.inotify_open()
+        except OSError as error:
+            self._warn(f"job folders are not watched ({error.strerror}): reload after a change")
+            return
+        self._loop.watch(self._inotify, READ, lambda _events: self._changed())
+        self._add_watches()
+
+    def _add_watches(self) -> None:
+        if self._inotify < 0:
+            return
+        for folder in self.folders:
+            parent = os.path.dirname(folder.rstrip("/"))
+            for path in [parent, *(found for found, _names, _files in os.walk(folder))]:
+                try:
+                    self._watches[linux.inotify_add(self._inotify, path, _EVENTS)] = path
+                except OSError:
+                    continue  # not there (yet): the watch on its parent tells when it comes
+
+    def _changed(self) -> None:
+        concerned = False
+        parents = {os.path.dirname(folder.rstrip("/")) for folder in self.folders}
+        names = {os.path.basename(folder.rstrip("/")) for folder in self.folders}
+        for watch, mask, name in linux.inotify_events(self._inotify):
+            path = self._watches.get(watch, "")
+            if mask & linux.IN_IGNORED:
+                self._watches.pop(watch, None)
+            elif path in parents and path not in self.folders:
+                concerned = concerned or name in names
+            elif mask & (linux.IN_ISDIR | linux.IN_Q_OVERFLOW) or name.endswith((".conf", ".override")):
+                concerned = concerned or not (mask & linux.IN_CREATE) or bool(mask & linux.IN_ISDIR) or self._is_link(path, name)
+        if concerned:
+            self._add_watches()
+            self.reload()
+
+    def _is_link(self, folder: str, name: str) -> bool:
+        """A link is whole when it is made; a file is so when its writer closes it."""
+        try:
+            found = os.stat(os.path.join(folder, name), follow_symlinks=False)
+        except OSError:
+            return False
+        return stat.S_ISLNK(found.st_mode) or found.st_nlink > 1
+
+    def paths(self) -> dict[str, tuple[str, Optional[str]]]:
+        """Return job name to (path of the job file, path of its override or None), sorted by name."""
+        files: dict[str, str] = {}
+        overrides: dict[str, str] = {}
+        for folder in self.folders:
+            for path, name in _walk(folder):
+                if name.endswith(".conf"):
+                    files.setdefault(name[: -len(".conf")], path)
+                elif name.endswith(".override"):
+                    overrides.setdefault(name[: -len(".override")], path)
+        return {name: (files[name], overrides.get(name)) for name in sorted(files)}
+
+    def reload(self) -> None:
+        """Compare the folders with what is known, and report the differences."""
+        current = self.paths()
+        for name in [name for name in self._known if name not in current]:
+            del self._known[name]
+            self._gone(name)
+        for name in [name for name in self._broken if name not in current]:
+            del self._broken[name]
+        for name, (path, override) in current.items():
+            source = _Source(tuple(_fingerprint(file) for file in (path, override) if file is not None))
+            if self._known.get(name) == source or self._broken.get(name) == source:
+                continue
+            job = self._read(name, path, override)
+            if job is None:
+                self._broken[name] = source
+                if self._known.pop(name, None) is not None:
+                    self._gone(name)
+            else:
+                self._broken.pop(name, None)
+                self._known[name] = source
+                self._defined(job)
+
+    def read(self, name: str) -> Optional[Job]:
+        """Return the job ``name`` as its files have it now, None (and a warning) where they cannot be read."""
+        found = self.paths().get(name)
+        return self._read(name, *found) if found else None
+
+    def _read(self, name: str, path: str, override: Optional[str]) -> Optional[Job]:
+        try:
+            text = _text(path)
+            if override is None:
+                return parse_job(text, name, path)
+            return parse_job(text, name, path, _text(override), override)
+        except JobError as error:
+            self._warn(str(error))
+        except OSError as error:
+            self._warn(f"{error.filename}: cannot be read: {error.strerror}")
+        except _NotAJob as error:
+            self._warn(str(error))
+        return None
+
+    def close(self) -> None:
+        if self._inotify >= 0:
+            self._loop.unwatch(self._inotify)
+            os.close(self._inotify)
+            self._inotify = -1
+
+
+class _NotAJob(Exception):
+    """The file is something else than a job file."""
+
+
+def _walk(folder: str) -> list[tuple[str, str]]:
+    """Return (path, name below the folder) of all files, sorted; links to folders are not followed."""
+    found = []
+    for path, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            full = os.path.join(path, name)
+            found.append((full, os.path.relpath(full, folder)))
+    return found
+
+
+def _fingerprint(path: str) -> tuple[str, int, int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return path, 0, 0, 0
+    return path, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _text(path: str) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(fd, "rb") as file:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise _NotAJob(f"{path}: not a regular file; a job file is text")
+        if found.st_size > _LARGEST:
+            raise _NotAJob(f"{path}: {found.st_size} bytes; a job file has at most {_LARGEST}")
+        data = file.read(_LARGEST + 1)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise _NotAJob(f"{path}: byte {error.start} is not UTF-8 text") from None
+    if "\0" in text:
+        raise _NotAJob(f"{path}: holds a NUL byte; a job file is text")
+    return text

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The seam between the supervisor and the operating system: everything that happens to a process goes through here.
+
+``Kernel`` is what the host needs; ``LinuxKernel`` does it; the unit tests bring a fake one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+from typing import NamedTuple, Optional, Protocol
+
+from .spawn import Plan, SpawnError, Surroundings, fork_child, spawn
+from .tracking import proc
+from .tracking.cgroup import Cgroups
+
+
+class Exit(NamedTuple):
+    """A child that has ended (not yet reaped) or, with ``stopped``, was stopped by a signal."""
+
+    pid: int
+    code: Optional[int]
+    signal: Optional[int]
+
+
+class Started(NamedTuple):
+    """A process that was started. ``status`` and ``go``: descriptors of a child that prepares itself, else -1."""
+
+    pid: int
+    status: int = -1
+    go: int = -1
+
+
+class Kernel(Protocol):
+    """What the supervisor asks of the operating system."""
+
+    def start(self, plan: Plan, output: int, cgroup: Optional[str]) -> Started: ...
+    def settle(self) -> None: ...
+    def next_exit(self) -> Optional[Exit]: ...
+    def reap(self, pid: int) -> None: ...
+    def has_stopped(self, pid: int) -> bool: ...
+    def signal_group(self, pid: int, number: int) -> None: ...
+    def signal_process(self, pid: int, number: int) -> None: ...
+    def start_time(self, pid: int) -> Optional[int]: ...
+
+
+class LinuxKernel:
+    """Act on real processes. ``cgroups``: where instances get their own, None for nowhere."""
+
+    def __init__(self, cgroups: Optional[Cgroups], user_mode: bool, null_fd: int) -> None:
+        self.cgroups = cgroups
+        nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._around = Surroundings(null_fd, os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), nofile, user_mode)
+        self._own_nofile = (nofile[1], nofile[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._own_nofile)
+
+    def start(self, plan: Plan, output: int, cgroup: Optional[str]) -> Started:
+        """Start a process with its output on ``output``, born in ``cgroup``; raise SpawnError."""
+        if cgroup is not None and self.cgroups is not None:
+            try:
+                self.cgroups.prepare(cgroup, plan.job.cgroup)
+                self.cgroups.enter(cgroup)
+            except OSError as error:
+                raise SpawnError("cgroup", error.errno or errno.EIO) from None
+        if plan.in_child:
+            return Started(*fork_child(plan, output, self._around))
+        if self._around.nofile == self._own_nofile:
+            return Started(spawn(plan, output, self._around))
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._around.nofile)
+        try:
+            return Started(spawn(plan, output, self._around))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, self._own_nofile)
+
+    def settle(self) -> None:
+        """Go back to the supervisor's own cgroup, after one or many starts."""
+        if self.cgroups is not None:
+            self.cgroups.leave()
+
+    def next_exit(self) -> Optional[Exit]:
+        """Return a child that has ended and is still there to be looked at, None where there is none."""
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return None
+        if found is None:
+            return None
+        if found.si_code == os.CLD_EXITED:
+            return Exit(found.si_pid, found.si_status, None)
+        return Exit(found.si_pid, None, found.si_status)
+
+    def reap(self, pid: int) -> None:
+        try:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            pass
+
+    def has_stopped(self, pid: int) -> bool:
+        """Tell whether the child ``pid`` was stopped by a signal since the last time this was asked."""
+        try:
+            return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG) is not None
+        except ChildProcessError:
+            return False
+
+    def signal_group(self, pid: int, number: int) -> None:
+        """Signal the process group of ``pid``, or ``pid`` alone where that group is not its own to signal."""
+        try:
+            group = os.getpgid(pid)
+            if group in (0, 1, os.getpgrp()):
+                os.kill(pid, number)
+            else:
+                os.killpg(group, number)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            self.signal_process(pid, number)
+
+    def signal_process(self, pid: int, number: int) -> None:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def start_time(self, pid: int) -> Optional[int]:
+        return proc.start_time(pid)
+
+
+def signal_number(name: str) -> int:
+    """Return the number of a signal given as TERM, SIGTERM or 15; raise ValueError."""
+    if name.isdigit():
+        return int(name)
+    upper = name.upper()
+    try:
+        return int(signal.Signals["SIG" + upper[3 if upper.startswith("SIG") else 0 :]])
+    except KeyError:
+        raise ValueError(f"unknown signal {name}") from None

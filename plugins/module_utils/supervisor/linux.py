@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The few system calls that Python has no name for, through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from collections.abc import Iterator
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux 3.4
+
+IN_CLOSE_WRITE = 0x8
+IN_MOVED_FROM = 0x40
+IN_MOVED_TO = 0x80
+IN_CREATE = 0x100
+IN_DELETE = 0x200
+IN_DELETE_SELF = 0x400
+IN_MODIFY = 0x2
+IN_Q_OVERFLOW = 0x4000
+IN_IGNORED = 0x8000
+IN_ONLYDIR = 0x1000000
+IN_ISDIR = 0x40000000
+_IN_NONBLOCK = os.O_NONBLOCK
+_IN_CLOEXEC = os.O_CLOEXEC
+
+_EVENT = struct.Struct("iIII")
+
+
+def become_subreaper() -> bool:
+    """Make every orphaned descendant a child of this process; return whether the kernel agreed."""
+    return bool(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def inotify_open() -> int:
+    """Return a new inotify descriptor, non-blocking and closed on exec; raise OSError."""
+    fd = int(_libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC))
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "inotify_init1")
+    return fd
+
+
+def inotify_add(fd: int, path: str, mask: int) -> int:
+    """Watch ``path``; return the watch descriptor; raise OSError."""
+    watch = int(_libc.inotify_add_watch(fd, os.fsencode(path), ctypes.c_uint32(mask)))
+    if watch < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), path)
+    return watch
+
+
+def inotify_events(fd: int) -> Iterator[tuple[int, int, str]]:
+    """Yield the pending events as (watch descriptor, mask, file name)."""
+    while True:
+        try:
+            data = os.read(fd, 65536)
+        except BlockingIOError:
+            return
+        offset = 0
+        while offset < len(data):
+            watch, mask, _cookie, length = _EVENT.unpack_from(data, offset)
+            offset += _EVENT.size
+            yield watch, mask, os.fsdecode(data[offset : offset + length].rstrip(b"\0"))
+            offset += length

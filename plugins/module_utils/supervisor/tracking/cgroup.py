@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One cgroup for each instance, below the supervisor's own (cgroups(7)).
+
+The supervisor steps into the instance's cgroup, starts the process there and steps back, so that a process is born where it
+belongs and no child can escape before it has been moved. With systemd as PID 1 only a delegated cgroup is used.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Optional
+
+from . import proc
+
+_PROCS = "cgroup.procs"
+
+
+class Cgroups:
+    """The cgroups of the instances of one supervisor.
+
+    ``root``: the folder below which they are made. ``unified``: it is a cgroup v2 folder.
+    """
+
+    def __init__(self, root: str, unified: bool) -> None:
+        self.root = root
+        self.unified = unified
+        self.home = os.path.dirname(root)
+        self._inside = False
+        self._home_fd = -1
+
+    @classmethod
+    def find(cls, name: str) -> Optional[Cgroups]:
+        """Return where cgroups can be made, in a folder called ``name`` that this makes; None where nowhere."""
+        for own, unified in _own_folders():
+            if not _may_use(own):
+                continue
+            found = cls(os.path.join(own, name), unified)
+            if found._try():
+                return found
+        return None
+
+    def _try(self) -> bool:
+        try:
+            os.makedirs(self.root, exist_ok=True)
+            self._home_fd = os.open(os.path.join(self.home, _PROCS), os.O_WRONLY | os.O_CLOEXEC)
+            probe = os.path.join(self.root, "probe")
+            os.makedirs(probe, exist_ok=True)
+        except OSError:
+            self.close()
+            return False
+        try:
+            self.enter("probe")
+            self.leave()
+        except OSError:
+            self.leave()
+            os.rmdir(probe)
+            self.close()
+            return False
+        os.rmdir(probe)
+        return True
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.root, name)
+
+    def prepare(self, name: str, settings: tuple[tuple[str, str], ...] = ()) -> None:
+        """Make the cgroup ``name`` and write ``settings`` (cgroup v2 files); raise OSError."""
+        folder = self.path(name)
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            pass
+        if self.unified:
+            for key, value in settings:
+                self._enable(key.split(".", 1)[0])
+                with open(os.path.join(folder, key), "w", encoding="ascii") as file:
+                    file.write(value)
+
+    def _enable(self, controller: str) -> None:
+        for folder in (self.home, self.root):
+            try:
+                with open(os.path.join(folder, "cgroup.subtree_control"), "w", encoding="ascii") as file:
+                    file.write(f"+{controller}")
+            except OSError as error:
+                if error.errno != errno.EBUSY:  # processes in the folder itself: writing the key will tell
+                    raise
+
+    def enter(self, name: str) -> None:
+        """Move this process into ``name``; raise OSError."""
+        fd = os.open(os.path.join(self.root, name, _PROCS), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, b"0")
+            self._inside = True
+        finally:
+            os.close(fd)
+
+    def leave(self) -> None:
+        """Move this process back to where it came from, if it is not there."""
+        if self._inside:
+            os.write(self._home_fd, b"0")
+            self._inside = False
+
+    def members(self, name: str) -> list[int]:
+        """Return the pids in ``name``, zombies included where the kernel lists them."""
+        return [int(word) for word in (proc.read(os.path.join(self.root, name, _PROCS)) or b"").split()]
+
+    def names(self) -> list[str]:
+        """Return the cgroups that exist."""
+        try:
+            return [entry.name for entry in os.scandir(self.root) if entry.is_dir()]
+        except OSError:
+            return []
+
+    def kill(self, name: str) -> bool:
+        """End everything in ``name`` at once (cgroup.kill, Linux 5.14); return False where that does not exist."""
+        if not self.unified:
+            return False
+        try:
+            fd = os.open(os.path.join(self.root, name, "cgroup.kill"), os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            os.write(fd, b"1")
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+
+    def remove(self, name: str) -> bool:
+        """Remove the cgroup ``name``; return False while something is in it."""
+        try:
+            os.rmdir(self.path(name))
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def close(self, remove: bool = True) -> None:
+        """Give the descriptor back, and remove the folders that are empty."""
+        if self._home_fd >= 0:
+            self.leave()
+            os.close(self._home_fd)
+            self._home_fd = -1
+        if remove:
+            for name in self.names():
+                self.remove(name)
+            try:
+                os.rmdir(self.root)
+            except OSError:
+                pass
+
+
+def folder_name(job: str, instance: str) -> str:
+    """Return the cgroup's name for an instance: unambiguous, and never one of the kernel's own files."""
+    text = job if not instance else f"{job}:{instance}"
+    safe = "".join(
+        letter if letter.isalnum() and letter.isascii() or letter in "-_:@" else f"%{ord(letter):x}." for letter in text
+    )
+    return f"job-{safe}"[:240]
+
+
+def _own_folders() -> list[tuple[str, bool]]:
+    """Return this process's cgroup folders, (path, unified), cgroup v2 first, then a named v1 hierarchy."""
+    mounts: dict[str, tuple[str, str]] = {}
+    for line in (proc.read("/proc/self/mountinfo") or b"").decode(errors="surrogateescape").splitlines():
+        left, _, right = line.partition(" - ")
+        fields, kind = left.split(), right.split()
+        if kind[:1] == ["cgroup2"]:
+            mounts.setdefault("", (fields[3], fields[4]))
+        elif kind[:1] == ["cgroup"]:
+            for option in kind[2].split(","):
+                if option.startswith("name="):
+                    mounts.setdefault(option, (fields[3], fields[4]))
+    found: list[tuple[str, bool]] = []
+    for line in (proc.read("/proc/self/cgroup") or b"").decode(errors="surrogateescape").splitlines():
+        _number, controllers, path = line.split(":", 2)
+        if controllers in mounts:
+            mounted_root, mount = mounts[controllers]
+            below = path[len(mounted_root.rstrip("/")) :] if path.startswith(mounted_root.rstrip("/")) else None
+            if below is not None and "/.." not in path:
+                found.append((os.path.normpath(mount + "/" + below), controllers == ""))
+    return sorted(found, key=lambda entry: not entry[1])
+
+
+def _may_use(folder: str) -> bool:
+    """Tell whether cgroups may be made in ``folder``: writable, and with systemd as PID 1 also delegated to us."""
+    if not os.access(os.path.join(folder, _PROCS), os.W_OK) or not os.access(folder, os.W_OK):
+        return False
+    if not os.path.isdir("/run/systemd/system"):
+        return True
+    for attribute in ("trusted.delegate", "user.delegate"):  # systemd's CGROUP_DELEGATION.md
+        try:
+            if os.getxattr(folder, attribute) == b"1":
+                return True
+        except OSError:
+            continue
+    return os.geteuid() != 0  # below user@.service everything that is writable was delegated

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What /proc tells about a process (proc(5)); every function answers None or empty for a process that is gone."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple, Optional
+
+
+_KEEPS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # CONFIG_PROC_CHILDREN
+
+
+class Stat(NamedTuple):
+    """Fields of /proc/PID/stat; ``start_time`` is in clock ticks since boot."""
+
+    pid: int
+    state: str
+    parent: int
+    group: int
+    session: int
+    start_time: int
+
+
+def read(path: str) -> Optional[bytes]:
+    """Return what the file at ``path`` holds, or None where it cannot be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        parts = []
+        while True:
+            part = os.read(fd, 65536)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def stat(pid: int) -> Optional[Stat]:
+    """Return the state and the relations of ``pid``."""
+    data = read(f"/proc/{pid}/stat")
+    if not data:
+        return None
+    fields = data[data.rindex(b")") + 2 :].split()
+    return Stat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+
+
+def start_time(pid: int) -> Optional[int]:
+    """Return the start time of ``pid`` in clock ticks since boot."""
+    found = stat(pid)
+    return found.start_time if found else None
+
+
+def environment(pid: int) -> dict[str, str]:
+    """Return the environment that ``pid`` was executed with."""
+    data = read(f"/proc/{pid}/environ") or b""
+    return dict(entry.split("=", 1) for entry in os.fsdecode(data).split("\0") if "=" in entry)
+
+
+def command_line(pid: int) -> bytes:
+    return read(f"/proc/{pid}/cmdline") or b""
+
+
+def all_pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of ``pid``: from the kernel's own list, or from a scan where it keeps none."""
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for thread in threads:
+        data = read(f"/proc/{pid}/task/{thread}/children")
+        if data is None and not _KEEPS_CHILDREN:
+            return [other for other in all_pids() if (known := stat(other)) is not None and known.parent == pid]
+        found.extend(int(word) for word in (data or b"").split())
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return everything below ``pid``, parents before their children."""
+    found: list[int] = []
+    pending = [pid]
+    while pending:
+        for child in children(pending.pop()):
+            if child not in found:
+                found.append(child)
+                pending.append(child)
+    return found
+
+
+def boot_id() -> str:
+    return (read("/proc/sys/kernel/random/boot_id") or b"").decode().strip()
