@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from .conditions import parse_condition, read_condition, write_condition
 from .errors import shown
-from .lexer import SPACE, LexError, Reader, dedent, is_block, is_command
+from .lexer import SPACE, LexError, Reader, dedent, is_block, is_command, line_of
 from .model import Condition, Expect, Limit, Process, RespawnDelay, RespawnLimit
 from .values import MOST, Flag, Kind, Words, decimal, integer, option_word, seconds, signal
 
@@ -17,8 +17,6 @@ LIMITS = (
     "as", "core", "cpu", "data", "fsize", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
     "sigpending", "stack",
 )  # fmt: skip
-
-UPSTART_EXPECT = ("none", "stop", "daemon", "fork")
 
 # what follows the kind: "" nothing, else its name in errors and whether it must be there
 EXPECT_ARGUMENTS: dict[str, tuple[str, bool]] = {
@@ -38,9 +36,37 @@ EXPECT_ARGUMENTS: dict[str, tuple[str, bool]] = {
 
 
 class ExpectKind(Kind):
-    most = MOST
+    """``KIND [ARGUMENT]``; the command of ``check`` is kept as it is written, with its quotes."""
 
-    def read(self, words: Words, old: Any) -> Expect:
+    from_text = True
+
+    def read_text(self, reader: Reader) -> Expect:
+        if reader.at_line_end():
+            raise ValueError(f"a kind is missing: {', '.join(EXPECT_ARGUMENTS)}")
+        kind = reader.word()
+        if kind == "check" and not reader.at_line_end():
+            return Expect(kind, reader.command())
+        return self._from_words([kind, *reader.words()])
+
+    def write_text(self, value: Any) -> Optional[str]:
+        if value.kind == "check":
+            if not is_command(value.argument):
+                raise ValueError(_why_not_a_command(value.argument))
+            return f"check {value.argument}"
+        return line_of([value.kind, value.argument] if value.argument else [value.kind])
+
+    def from_option(self, option: Any) -> Expect:
+        reader = Reader(_one_line(option_word(option)))
+        try:
+            expect = self.read_text(reader)
+        except LexError as error:
+            raise ValueError(error.message) from None
+        return expect
+
+    def to_option(self, value: Any) -> str:
+        return self.write_text(value) or ""
+
+    def _from_words(self, words: Words) -> Expect:
         kind, rest = words[0], words[1:]
         if kind not in EXPECT_ARGUMENTS:
             raise ValueError(f"{shown(kind)} is not one of {', '.join(EXPECT_ARGUMENTS)}")
@@ -49,9 +75,9 @@ class ExpectKind(Kind):
             if needed:
                 raise ValueError(f"{kind} needs {meaning}")
             return Expect(kind)
-        if not meaning or (len(rest) > 1 and kind != "check"):
+        if not meaning or len(rest) > 1:
             raise ValueError(f"{shown(rest[-1])} after {kind} is one word too many")
-        argument = " ".join(rest)
+        argument = rest[0]
         if kind in ("fork", "exit"):
             argument = str(integer(argument, 1, 100, meaning))
         elif kind == "newline":
@@ -59,17 +85,6 @@ class ExpectKind(Kind):
         elif kind == "pidfile" and not argument.startswith("/"):
             raise ValueError(f"the pidfile {shown(argument)} must be an absolute path")
         return Expect(kind, argument)
-
-    def write(self, value: Any) -> Iterable[Words]:
-        return [[value.kind, value.argument] if value.argument else [value.kind]]
-
-    def from_option(self, option: Any) -> Expect:
-        word, _, argument = option_word(option).strip().partition(" ")
-        argument = argument.strip()
-        return self.read([word, argument] if argument else [word], None)
-
-    def to_option(self, value: Any) -> str:
-        return f"{value.kind} {value.argument}".rstrip()
 
 
 class RespawnLimitKind(Kind):
@@ -258,8 +273,6 @@ class CgroupControllers(Kind):
         return found
 
     def to_option(self, value: Any) -> list[str]:
-        from .writer import line_of  # the writer needs this table
-
         return [line_of(words) for words in value]
 
 
@@ -317,7 +330,7 @@ class Command(Kind):
         return str(value.command)
 
     def from_option(self, option: Any) -> Process:
-        command = " ".join(line.strip(SPACE) for line in option_word(option).strip(SPACE + "\n").split("\n"))
+        command = _one_line(option_word(option))
         if not is_command(command):
             raise ValueError(_why_not_a_command(command))
         return Process(command)
@@ -358,6 +371,10 @@ class Script(Kind):
 
     def to_option(self, value: Any) -> str:
         return str(value.command)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(line.strip(SPACE) for line in text.strip(SPACE + "\n").split("\n"))
 
 
 def _why_not_a_command(command: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Optional
 
 _SHOWN = 60  # characters of somebody's text that an error repeats
@@ -50,3 +51,11 @@ def shown(text: str) -> str:
     """Return ``text`` fit for an error: printable, and not longer than a line."""
     printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: _SHOWN + 1])
     return printable if len(text) <= _SHOWN else printable[:_SHOWN] + "..."
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ", did you mean X?" with the one of ``known`` that ``word`` looks like, "" where it looks like none."""
+    import difflib  # needed for mistakes only, and the supervisor is to stay small
+
+    near = difflib.get_close_matches(word[:40], list(known), 1, 0.6)
+    return f", did you mean {near[0]}?" if near else ""

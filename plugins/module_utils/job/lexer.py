@@ -9,7 +9,10 @@ backslash stands for itself except before white space and before another backsla
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Optional
+
+from .errors import shown
 
 SPACE = " \t\r"
 LINE_END = "#\n"
@@ -22,6 +25,7 @@ _PLAIN = {
     CONDITION_END: re.compile(r"[^ \t\r#\n\"'\\()]+"),
     LINE_END: re.compile(r"[^#\n\"'\\]+"),
 }
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*!?=(?=.)", re.DOTALL)
 _NEEDS_QUOTES = re.compile(r"[ \t\r#()\"'\\]")
 
 
@@ -211,12 +215,26 @@ def quoted(word: str) -> Optional[str]:
         return None
     if not _NEEDS_QUOTES.search(word):
         return word
-    body = word.replace("\\", "\\\\")
+    found = _KEY.match(word)
+    key = found.group() if found else ""
+    body = word[len(key) :].replace("\\", "\\\\")
     if '"' not in body:
-        return f'"{body}"'
+        return f'{key}"{body}"'
     if "'" not in body:
-        return f"'{body}'"
-    return '"' + body.replace('"', "\"'\"'\"") + '"'
+        return f"{key}'{body}'"
+    return f'{key}"' + body.replace('"', "\"'\"'\"") + '"'
+
+
+def line_of(words: Iterable[str]) -> str:
+    """Return ``words`` on one line, quoted where they need it. Raises ValueError."""
+    written = []
+    for word in words:
+        safe = quoted(word)
+        if safe is None:
+            what = "an empty text" if not word else f"{shown(word)}, which holds a newline or a NUL byte,"
+            raise ValueError(f"{what} cannot be written in a job file")
+        written.append(safe)
+    return " ".join(written)
 
 
 def is_command(text: str) -> bool:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, Optional, Union
 
 from .compound import is_cgroup_key
-from .errors import JobError, shown
+from .errors import JobError, nearest, shown
 from .lexer import LexError, Reader
 from .model import Job
 from .stanzas import DEFAULTS, STANZAS, Stanza
@@ -122,8 +121,7 @@ def _apply(reader: Reader, row: Stanza, values: dict[str, Any]) -> None:
 
 
 def _unknown(word: str) -> str:
-    near = difflib.get_close_matches(word[:40], _FIRST_WORDS, 1, 0.5)
-    return f"unknown stanza {shown(word)}" + (f", did you mean {near[0]}?" if near else "")
+    return f"unknown stanza {shown(word)}{nearest(word, _FIRST_WORDS)}"
 
 
 def _unknown_second(first: str, second: str, longer: list[tuple[str, ...]]) -> str:

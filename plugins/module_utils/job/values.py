@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Optional, Union
 
 from .errors import shown
-from .lexer import Reader
+from .lexer import SPACE, Reader
 
 SIGNALS = (
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "IOT", "EMT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
@@ -61,8 +61,9 @@ class Kind:
         return [[str(value)]]
 
     def from_option(self, option: Any) -> Any:
-        """Return the value that a YAML option stands for."""
-        return self.value(option_word(option))
+        """Return the value that a YAML option stands for; lines of a text are joined as within quotes in a job file."""
+        lines = [line.strip(SPACE) for line in option_word(option).strip(SPACE + "\n").split("\n")]
+        return self.value(" ".join(line for line in lines if line))
 
     def to_option(self, value: Any) -> Any:
         """Return the YAML option that stands for ``value``."""

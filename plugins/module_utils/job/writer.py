@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .errors import JobError, shown
-from .lexer import quoted
+from .errors import JobError
+from .lexer import line_of
 from .model import Job
 from .stanzas import DEFAULTS, STANZAS, Stanza
 
@@ -26,18 +26,6 @@ def write_job(job: Job) -> str:
         except ValueError as error:
             raise JobError(str(error), stanza=row.words) from None
     return "".join(line + "\n" for line in lines)
-
-
-def line_of(words: Iterable[str]) -> str:
-    """Return ``words`` on one line, quoted where they need it. Raises ValueError."""
-    written = []
-    for word in words:
-        safe = quoted(word)
-        if safe is None:
-            what = "an empty text" if not word else f"{shown(word)}, which holds a newline or a NUL byte,"
-            raise ValueError(f"{what} cannot be written in a job file")
-        written.append(safe)
-    return " ".join(written)
 
 
 def _lines(row: Stanza, value: object) -> Iterable[str]:
