@@ -210,6 +210,28 @@ def assemble_signal(fields: bytes, serial: int, body: bytes) -> bytes:
     return _pack_head(_SIGNAL_HEAD, len(body), serial) + fields + body
 
 
+class SignalShape:
+    """What all signals of one kind have in common, written once: interface, member, signature."""
+
+    __slots__ = ("_end", "_length", "signature")
+
+    def __init__(self, interface: str, member: str, signature: str) -> None:
+        joined = _join_fields(
+            [_string_field(2, b"s", interface), _string_field(3, b"s", member)]
+            + ([_signature_field(signature)] if signature else [])
+        )
+        self.signature = signature
+        self._length = int.from_bytes(joined[:4], "little")
+        self._end = joined[4:]
+
+    def assemble(self, path: str, serial: int, body: bytes) -> bytes:
+        """Return the bytes of this signal from the object at ``path``."""
+        first = _string_field(1, b"o", path)
+        first += b"\0" * (-len(first) & 7)  # the next field begins at a multiple of 8
+        fields = struct.pack("<I", len(first) + self._length)
+        return _pack_head(_SIGNAL_HEAD, len(body), serial) + fields + first + self._end + body
+
+
 _return_tails: dict[str, tuple[int, bytes]] = {}
 
 

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One client's connection: never blocks, never raises, and whatever the client does costs only this connection."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable
+from typing import Optional
+
+from ...dbus.auth import ServerAuth
+from ...dbus.connection import SERVER_LIMIT, MessageStream
+from ...dbus.errors import ProtocolError
+from ...dbus.message import HeaderReader, Message
+from .host_protocol import Loop, Timer
+
+AUTH_SECONDS = 10.0  # for the whole handshake
+OUTPUT_CAP = 4 << 20  # bytes that a client may leave unread before it is dropped
+HIGH_WATER = 256 << 10  # bytes unread at which no more of its requests are looked at
+STRANGER_LIMIT = 64 << 10  # bytes of one message from somebody who may only read
+_RECEIVE = 64 << 10  # bytes at a time; then it is another peer's turn
+
+READ = select.EPOLLIN
+WRITE = select.EPOLLOUT
+
+
+class Peer:
+    """One connection. ``handle(peer, message)`` gets its messages.
+
+    ``on_output(peer)`` is told that a flush is needed, ``on_closed(peer)`` of the end, once.
+
+    ``uid``: who it is, from SO_PEERCRED; ``privileged``: whether it may change anything.
+    """
+
+    __slots__ = (
+        "_auth", "_busy", "_events", "_handle", "_loop", "_on_closed", "_on_output", "_out", "_out_size", "_socket",
+        "_stream", "_timer",
+        "closed", "fd", "privileged", "uid",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0917
+        self,
+        sock: socket.socket,
+        uid: int,
+        privileged: bool,
+        guid: str,
+        loop: Loop,
+        reader: HeaderReader,
+        handle: Callable[[Peer, Message], None],
+        on_output: Callable[[Peer], None],
+        on_closed: Callable[[Peer], None],
+    ) -> None:
+        sock.setblocking(False)
+        self.uid = uid
+        self.privileged = privileged
+        self.closed = False
+        self.fd = sock.fileno()
+        self._socket = sock
+        self._loop = loop
+        self._handle = handle
+        self._on_output = on_output
+        self._on_closed = on_closed
+        self._busy = False  # in on_ready or flush, which send at their end
+        self._auth: Optional[ServerAuth] = ServerAuth(uid, guid)
+        self._stream = MessageStream(SERVER_LIMIT if privileged else STRANGER_LIMIT, reader)
+        self._out: list[bytes] = []
+        self._out_size = 0
+        self._timer: Optional[Timer] = loop.call_later(AUTH_SECONDS, self._auth_too_slow)
+        self._events = READ
+        loop.watch(self.fd, READ, self.on_ready)
+
+    @property
+    def authenticated(self) -> bool:
+        return self._auth is None and not self.closed
+
+    def on_ready(self, events: int) -> None:
+        """Read, answer and write as far as the socket lets us."""
+        if self.closed:
+            return
+        self._busy = True
+        try:
+            if events & ~WRITE and self._events & READ:
+                self._read()
+            elif events & ~(READ | WRITE):  # hung up while we were not reading: nobody will read what waits here
+                self.close()
+        except (ProtocolError, OSError):
+            self.close()
+        self.flush()
+
+    def _read(self) -> None:
+        try:
+            data = self._socket.recv(_RECEIVE)
+        except (BlockingIOError, InterruptedError):
+            return
+        if not data:
+            self.close()
+            return
+        if self._auth is not None:
+            self._authenticate(self._auth, data)
+        else:
+            self._stream.feed(data)
+        self._process()
+
+    def _authenticate(self, auth: ServerAuth, data: bytes) -> None:
+        answer = auth.feed(data)
+        if answer:
+            self._out.append(answer)
+            self._out_size += len(answer)
+        if auth.done:
+            self._auth = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._stream.feed(auth.rest)
+
+    def _process(self) -> None:
+        """Handle complete messages, as long as the client reads the answers."""
+        while not self.closed and self._auth is None and self._out_size < HIGH_WATER:
+            message = self._stream.next_message()
+            if message is None:
+                return
+            self._handle(self, message)
+
+    def queue(self, data: bytes) -> None:
+        """Add a complete message for the client, to be sent with the next ``flush``.
+
+        Drops a client that does not read.
+        """
+        if self.closed:
+            return
+        if self._out_size > OUTPUT_CAP:
+            self.close()
+            return
+        if not self._out and not self._busy:
+            self._on_output(self)
+        self._out.append(data)
+        self._out_size += len(data)
+
+    def flush(self) -> None:
+        """Send what waits, as far as the socket takes it."""
+        if self.closed:
+            return
+        self._busy = True
+        try:
+            while self._out:
+                data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+                sent = self._socket.send(data)
+                self._out_size -= sent
+                if sent < len(data):
+                    self._out = [data[sent:]]
+                    break
+                self._out = []
+                self._process()  # what was held back at the high water mark
+        except (BlockingIOError, InterruptedError):
+            if len(self._out) > 1:
+                self._out = [b"".join(self._out)]
+        except (ProtocolError, OSError):
+            self.close()
+        self._busy = False
+        if not self.closed:
+            self._watch()
+
+    def _watch(self) -> None:
+        events = 0 if self._out_size >= HIGH_WATER else READ
+        if self._out:
+            events |= WRITE
+        if events != self._events:
+            self._events = events
+            self._loop.watch(self.fd, events, self.on_ready)
+
+    def _auth_too_slow(self) -> None:
+        self._timer = None
+        if self._auth is not None:
+            self.close()
+
+    def close(self) -> None:
+        """End the connection; harmless when it has ended."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._loop.unwatch(self.fd)
+        self._socket.close()
+        self._out = []
+        self._out_size = 0
+        self._on_closed(self)
