@@ -28,9 +28,14 @@ class Define:
 
 @dataclass(frozen=True)
 class Undefine:
-    """A job file is gone (or broken): the job goes away, at once or when its last instance has ended."""
+    """A job file is gone (or broken): the job goes away, at once or when its last instance has ended.
+
+    ``lazily``: not even a job without instances goes at once, but when its next last instance has ended (Upstart
+    1.13.2 does so with a job whose override was broken from the beginning).
+    """
 
     name: str
+    lazily: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,9 +156,15 @@ class SetJobEnv:
 
 @dataclass(frozen=True)
 class StopAll:
-    """Orderly shutdown: stop every instance; the Reply comes when all are gone. No new job starts afterwards."""
+    """Orderly shutdown: stop every instance; the Reply comes when all are gone. No new job starts afterwards.
+
+    ``event``: emit that event as well, as Upstart emits session-end: jobs may still start on events, and are waited
+    for, not stopped; a later StopAll without an event stops them too.
+    """
 
     request: Optional[int]
+    event: str = ""
+    env: Env = ()
 
 
 Input = Union[
@@ -178,19 +189,25 @@ class Spawn:
 @dataclass(frozen=True)
 class Signal:
     """Send ``signal`` (name without SIG, or number as text) to the process group of that process of the instance,
-    or with ``family`` to everything that the instance has started."""
+    or with ``family`` to everything that the instance has started, or with ``alone`` to nothing but that process."""
 
     key: InstanceKey
     kind: ProcessKind
     signal: str
     family: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
 class EndFamily:
-    """End with SIGKILL whatever the instance still has running; answer with FamilyEnded, at once if there is nothing."""
+    """End whatever the instance still has running; answer with FamilyEnded, at once if there is nothing.
+
+    ``signal`` is sent first; what is left ``grace`` seconds later gets SIGKILL.
+    """
 
     key: InstanceKey
+    signal: str = "KILL"
+    grace: float = 0.0
 
 
 @dataclass(frozen=True)

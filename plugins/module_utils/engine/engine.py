@@ -1,0 +1,567 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine: inputs in, effects out.
+
+Each input is dealt with, then all events that can go on do so, until none can (Upstart does this once per turn of
+its main loop). What is to be done comes back as a list of effects, in order; nothing is done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Optional, Union
+
+from ..job.errors import ExpandError, UnknownParameter
+from ..job.expand import expand
+from ..job.model import Job, ProcessKind
+from . import environment, records, states
+from .condition import Listener, keys_of, listeners
+from .event import HANDLING, PENDING, Event, EventQueue
+from .instance import Instance, JobClass, Removed, Waiter
+from .lifecycle import UNKNOWN, Lifecycle
+from .messages import (
+    Announce, Define, Effect, Emit, Env, FamilyEnded, Input, InstanceKey, ProcessExited, Ready, Refuse, Reload, Reply,
+    Restart, SetJobEnv, Signal, SpawnFailed, Spawned, Start, Stop, StopAll, TimerFired, Undefine, Warn,
+)  # fmt: skip
+
+_INVALID_ENV = "Env must be KEY=VALUE pairs"
+
+
+class _Refused(Exception):
+    """A request cannot be granted."""
+
+    def __init__(self, error: str, message: str) -> None:
+        super().__init__(message)
+        self.error = error
+        self.message = message
+
+
+class Engine:
+    """All jobs, their instances, and the events on their way.
+
+    ``environment``: the table that all jobs' processes start from. ``extra_environment``: set last, in every process.
+    ``inherited``: where ``env KEY`` finds its value; None: in ``environment``.
+    ``encode_job`` and ``decode_job``: how a definition is written into a record.
+    """
+
+    def __init__(
+        self,
+        environment: Env,
+        extra_environment: Env = (),
+        inherited: Optional[Mapping[str, str]] = None,
+        encode_job: Callable[[Job], Any] = records.encode_job,
+        decode_job: Callable[[Any], Job] = records.decode_job,
+    ) -> None:
+        self.jobs: dict[str, JobClass] = {}
+        self.events = EventQueue()
+        self.lifecycle = Lifecycle(self.events, extra_environment, self._instance_gone)
+        self._first_environment = environment
+        self._environment = _table(environment)
+        self._inherited = inherited
+        self._listeners: dict[Listener, dict[int, JobClass]] = {}
+        self._last_order = 0
+        self._stopping_all: list[int] = []  # requests that wait for the last instance to go
+        self._closed = False  # no new job starts
+        self._records = records.Records(encode_job, decode_job)
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Define: self._define,
+            Undefine: self._undefine,
+            Start: self._start,
+            Stop: self._stop,
+            Restart: self._restart,
+            Reload: self._reload,
+            Emit: self._emit,
+            Spawned: self._spawned,
+            SpawnFailed: self._spawn_failed,
+            Ready: self._ready,
+            ProcessExited: self._exited,
+            FamilyEnded: self._family_ended,
+            TimerFired: self._timer_fired,
+            SetJobEnv: self._set_job_env,
+            StopAll: self._stop_all,
+        }
+
+    @property
+    def environment(self) -> Env:
+        """The table that all jobs' processes start from, as it is now."""
+        return tuple(self._environment.values())
+
+    def set_environment(self, env: Env) -> None:
+        """Go back to a table of an earlier life."""
+        self._environment = _table(env)
+
+    def instance(self, key: InstanceKey) -> Optional[Instance]:
+        """Return that instance, None where there is none."""
+        job_class = self.jobs.get(key[0])
+        return job_class.instances.get(key[1]) if job_class is not None else None
+
+    def handle(self, message: Input, now: float) -> list[Effect]:
+        """Deal with ``message`` at ``now`` (seconds, monotonic) and return what is to be done, in order."""
+        self.lifecycle.now = now
+        try:
+            self._handlers[type(message)](message)
+        except _Refused as refusal:
+            request = getattr(message, "request", None)
+            if request is not None:
+                self.lifecycle.effects.append(Refuse(request, refusal.error, refusal.message))
+        self._go_on()
+        return self._take_effects()
+
+    def changes(self) -> list[tuple[str, Any]]:
+        """Return what has changed since the last call: (record key, JSON-able record), or None for one that is gone."""
+        return self._records.changes(self)
+
+    def restore(self, saved: Mapping[str, Any], jobs: Iterable[Job], now: float) -> list[Effect]:
+        """Go back to where an earlier engine was, from all its records and the definitions of today.
+
+        Requests of that life are forgotten. Returns what has to be done again: its timers, and each Spawn and
+        EndFamily that was not answered (where the process is there already, answer without starting another).
+        """
+        self.lifecycle.now = now
+        self._records.restore(self, saved, jobs)
+        self._go_on()
+        return self._take_effects()
+
+    # ---- definitions ----------------------------------------------------------------------------------------
+
+    def _define(self, message: Define) -> None:
+        job = message.job
+        job_class = self.jobs.get(job.name)
+        if job_class is None:
+            self.add_class(job)
+            self._announce("JobAdded", (job.name, ""))
+        elif job == job_class.job:
+            job_class.pending = None
+        elif job_class.instances:
+            job_class.pending = job
+        else:
+            self._replace(job_class, job)
+
+    def _undefine(self, message: Undefine) -> None:
+        job_class = self.jobs.get(message.name)
+        if job_class is None:
+            return
+        if job_class.instances or message.lazily:
+            job_class.pending = Removed(announced=message.lazily)
+        else:
+            self._remove(job_class)
+
+    def add_class(self, job: Job, order: int = 0) -> JobClass:
+        """Make a job known, without telling anybody."""
+        if not order:
+            self._last_order += 1
+            order = self._last_order
+        job_class = JobClass(job, order, self.events)
+        self.jobs[job.name] = job_class
+        for key in _listeners(job):
+            self._listeners.setdefault(key, {})[order] = job_class
+        return job_class
+
+    def _remove(self, job_class: JobClass) -> None:
+        if job_class.start_on is not None:
+            job_class.start_on.reset()
+        self._forget(job_class)
+        self._announce("JobRemoved", (job_class.name, ""))
+
+    def _forget(self, job_class: JobClass) -> None:
+        for key in _listeners(job_class.job):
+            found = self._listeners.get(key)
+            if found is not None:
+                found.pop(job_class.order, None)
+                if not found:
+                    del self._listeners[key]
+        self.jobs.pop(job_class.name, None)
+        self._records.class_changed(job_class.name)
+
+    def _replace(self, job_class: JobClass, job: Job) -> None:
+        """Put ``job`` in the place of the definition of a job without instances; half-matched events go with it."""
+        self._forget(job_class)
+        fresh = self.add_class(job, job_class.order)
+        if job_class.start_on is not None:
+            if fresh.start_on is not None:
+                fresh.start_on.take_over(job_class.start_on)
+            job_class.start_on.reset()
+        self._announce("JobRemoved", (job.name, ""))
+        self._announce("JobAdded", (job.name, ""))
+
+    def _instance_gone(self, instance: Instance) -> bool:
+        """Take an instance that has ended off; tell whether that is announced."""
+        job_class = instance.job_class
+        job_class.instances.pop(instance.name, None)
+        if job_class.instances:
+            return True
+        self._records.class_changed(job_class.name)
+        pending = job_class.pending
+        if pending is None:
+            return True
+        self._remove(job_class)
+        if isinstance(pending, Removed):
+            return pending.announced
+        self.add_class(pending, job_class.order)
+        self._announce("JobAdded", (pending.name, ""))
+        return False
+
+    # ---- commands -------------------------------------------------------------------------------------------
+
+    def _start(self, message: Start) -> None:
+        job_class = self._class(message.job)
+        self._check_env(message.env)
+        if self._closed:
+            raise _Refused("ShuttingDown", f"No job starts any more, the supervisor is stopping: {message.job}")
+        start_env: Optional[Env] = None
+        if message.instance is not None:
+            instance = self._named(job_class, message.instance)
+        else:
+            env = self._class_environment(job_class)
+            environment.add(env, message.env, {})
+            start_env = tuple(env.values())
+            name = self._instance_name(job_class, env, usage=True)
+            found = job_class.instances.get(name)
+            instance = found if found is not None else self._new_instance(job_class, name)
+        if instance.goal == states.START:
+            raise _Refused("AlreadyStarted", f"Job is already running: {instance.title}")
+        instance.start_env = start_env
+        self._command(instance, "start", message.request, message.wait, (states.START,))
+
+    def _stop(self, message: Stop) -> None:
+        instance = self._selected(message)
+        if instance.goal == states.STOP:
+            raise _Refused("AlreadyStopped", f"Job has already been stopped: {instance.title}")
+        instance.stop_env = message.env if message.instance is None else None
+        self._command(instance, "stop", message.request, message.wait, (states.STOP,))
+
+    def _restart(self, message: Restart) -> None:
+        instance = self._selected(message)
+        if instance.goal == states.STOP:
+            # Upstart names only the instance here where the instance was selected by variables.
+            title = instance.title if message.instance is not None else instance.name
+            raise _Refused("AlreadyStopped", f"Job has already been stopped: {title}")
+        start_env: Optional[Env] = None
+        if message.instance is None:
+            env = self._class_environment(instance.job_class)
+            environment.add(env, message.env, {})
+            start_env = tuple(env.values())
+        instance.start_env = start_env
+        instance.stop_env = None
+        if self.lifecycle.has_timer(instance, "respawn"):
+            self._command(instance, "restart", message.request, message.wait, ())
+            self.lifecycle.cancel_timer(instance, "respawn")
+            self.lifecycle.advance(instance)
+        else:
+            self._command(instance, "restart", message.request, message.wait, (states.STOP, states.START))
+
+    def _command(
+        self, instance: Instance, operation: str, request: Optional[int], wait: bool, goals: tuple[str, ...]
+    ) -> None:
+        """Release who waited for something else, and change the goal; the reply comes now or when it is reached."""
+        lifecycle = self.lifecycle
+        lifecycle.touch(instance)
+        lifecycle.finished(instance)
+        waiter = Waiter(operation, request) if request is not None else None
+        if waiter is not None and wait:
+            instance.blocking.append(waiter)
+        for goal in goals:
+            lifecycle.change_goal(instance, goal)
+            if goal == states.STOP and len(goals) > 1 and not instance.job.restart_in_place:
+                instance.replace = instance.state in (states.PRE_STOP, states.POST_START)
+        if waiter is not None and not wait:
+            lifecycle.answer(instance, waiter)
+
+    def _reload(self, message: Reload) -> None:
+        instance = self._named(self._class(message.job), message.instance)
+        if ProcessKind.MAIN not in instance.processes:
+            raise _Refused("NotRunning", f"Job is not running: {instance.title}")
+        self.lifecycle.effects.append(
+            Signal(instance.key, ProcessKind.MAIN, instance.job.reload_signal, alone=True)
+        )
+        self._reply(message.request)
+
+    def _emit(self, message: Emit) -> None:
+        if not message.name:
+            raise _Refused("InvalidArgs", "Name may not be empty string")
+        self._check_env(message.env)
+        event = self.events.new(message.name, message.env)
+        if message.request is not None and message.wait:
+            event.waiting.append(message.request)
+        else:
+            self._reply(message.request)
+
+    def _stop_all(self, message: StopAll) -> None:
+        lifecycle = self.lifecycle
+        lifecycle.respawning = False
+        if message.event:
+            self.events.new(message.event, message.env)
+        else:
+            self._closed = True
+        for instance in [each for job_class in self.jobs.values() for each in job_class.instances.values()]:
+            lifecycle.change_goal(instance, states.STOP)
+        if message.request is not None:
+            self._stopping_all.append(message.request)
+
+    def _set_job_env(self, message: SetJobEnv) -> None:
+        instance: Optional[Instance] = None
+        if message.key is not None:
+            job, name = message.key
+            instance = self._class(job).instances.get(name)
+            if instance is None:
+                raise _Refused("UnknownJobInstance", f"Unknown instance: {name} of job {job}")
+        if not all(entry.partition("=")[0] for entry in message.env):
+            raise _Refused("InvalidArgs", "Variable may not be empty string")
+        if message.reset:
+            if instance is None:
+                self._environment = _table(self._first_environment)
+            else:
+                instance.env = tuple(self._class_environment(instance.job_class).values())
+                self.lifecycle.touch(instance)
+        else:
+            targets = [instance] if instance is not None else self._all_instances()
+            if instance is None:
+                _change_env(self._environment, message)
+            for each in targets:
+                env = environment.table(each.env)
+                _change_env(env, message)
+                each.env = tuple(env.values())
+                self.lifecycle.touch(each)
+        if instance is None:
+            self._records.environment_changed()
+        self._reply(message.request)
+
+    # ---- answers of the host --------------------------------------------------------------------------------
+
+    def _spawned(self, message: Spawned) -> None:
+        instance = self.instance(message.key)
+        if instance is not None:
+            self.lifecycle.spawned(instance, message.kind, message.pid)
+
+    def _spawn_failed(self, message: SpawnFailed) -> None:
+        instance = self.instance(message.key)
+        if instance is None:
+            return
+        if message.kind is ProcessKind.SECURITY and not message.errno:
+            self.lifecycle.skipped(instance, message.kind)
+        else:
+            self.lifecycle.spawn_failed(instance, message.kind)
+
+    def _ready(self, message: Ready) -> None:
+        instance = self.instance(message.key)
+        if instance is not None and instance.busy(ProcessKind.MAIN):
+            self.lifecycle.became_ready(instance, message.pid)
+
+    def _exited(self, message: ProcessExited) -> None:
+        instance = self.instance(message.key)
+        if instance is None or instance.processes.get(message.kind) != message.pid:
+            return
+        if message.code is not None:
+            status = message.code
+        else:
+            status = message.signal << 8 if message.signal is not None else UNKNOWN
+        self.lifecycle.exited(instance, message.kind, status)
+
+    def _family_ended(self, message: FamilyEnded) -> None:
+        instance = self.instance(message.key)
+        if instance is not None:
+            self.lifecycle.family_ended(instance)
+
+    def _timer_fired(self, message: TimerFired) -> None:
+        instance = self.instance(message.key)
+        if instance is not None:
+            self.lifecycle.timer_fired(instance, message.name)
+
+    # ---- events ---------------------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        """Let every event go as far as it can, and all that follows from that."""
+        for event in self.events.visit():
+            if event.progress == PENDING:
+                event.progress = HANDLING
+                self.events.changed.add(event.number)
+                self._offer(event)
+            if event.holders == 0:
+                self._finish(event)
+        if self._stopping_all and not any(job_class.instances for job_class in self.jobs.values()):
+            done, self._stopping_all = self._stopping_all, []
+            for request in done:
+                self._reply(request)
+
+    def _offer(self, event: Event) -> None:
+        """Offer an event to all that listen: to each job's running instances first, then to its start on."""
+        found: dict[int, JobClass] = {}
+        for key in keys_of(event):
+            some = self._listeners.get(key)
+            if some:
+                found.update(some)
+        for order in sorted(found) if len(found) > 1 else list(found):
+            job_class = found[order]
+            for instance in list(job_class.instances.values()) if job_class.instances else ():
+                self._offer_to_instance(instance, event)
+            start_on = job_class.start_on
+            if start_on is not None and start_on.handle(event):
+                self._records.condition_changed(job_class)
+                if start_on.true:
+                    self._started_by_events(job_class)
+                    start_on.reset()
+
+    def _offer_to_instance(self, instance: Instance, event: Event) -> None:
+        lifecycle = self.lifecycle
+        if instance.ready_on is not None and instance.ready_on.handle(event, instance.env):
+            lifecycle.touch(instance)
+            lifecycle.check_ready(instance)
+        stop_on = instance.stop_on
+        if stop_on is None or not stop_on.handle(event, instance.env):
+            return
+        lifecycle.touch(instance)
+        if not stop_on.true:
+            return
+        if instance.goal != states.STOP:
+            causes = stop_on.events()
+            env: environment.Table = {}
+            _add_events(env, causes, "UPSTART_STOP_EVENTS")
+            instance.stop_env = tuple(env.values())
+            lifecycle.finished(instance)
+            self._block(instance, causes)
+            lifecycle.change_goal(instance, states.STOP)
+        stop_on.reset()
+
+    def _started_by_events(self, job_class: JobClass) -> None:
+        if self._closed or job_class.start_on is None:
+            return
+        causes = job_class.start_on.events()
+        env = self._class_environment(job_class)
+        _add_events(env, causes, "UPSTART_EVENTS")
+        try:
+            name = self._instance_name(job_class, env)
+        except _Refused as refusal:
+            self._warn(f"{job_class.name} is not started by an event: {refusal.message}", (job_class.name, ""))
+            return
+        instance = job_class.instances.get(name)
+        if instance is None:
+            instance = self._new_instance(job_class, name)
+        if instance.goal == states.START:
+            return
+        instance.start_env = tuple(env.values())
+        self.lifecycle.finished(instance)
+        self._block(instance, causes)
+        self.lifecycle.change_goal(instance, states.START)
+
+    def _block(self, instance: Instance, causes: list[Event]) -> None:
+        for event in causes:
+            self.events.hold(event)
+            instance.blocking.append(event)
+
+    def _finish(self, event: Event) -> None:
+        """Let those go on who waited for the event, then tell that it happened."""
+        self.events.finish(event)
+        for waiting in event.waiting:
+            if isinstance(waiting, int):
+                if event.failed:
+                    self.lifecycle.effects.append(Refuse(waiting, "EventFailed", "Event failed"))
+                else:
+                    self._reply(waiting)
+            elif isinstance(waiting, tuple):
+                instance = self.instance(waiting)
+                if instance is not None and instance.blocker is event:
+                    instance.blocker = None
+                    self.lifecycle.advance(instance)
+        if event.failed and not event.name.endswith("/failed"):
+            self.events.new(f"{event.name}/failed", event.env)
+        self._announce("EventEmitted", None, event.name, event.env)
+
+    # ---- small things ---------------------------------------------------------------------------------------
+
+    def _class(self, name: str) -> JobClass:
+        job_class = self.jobs.get(name)
+        if job_class is None:
+            raise _Refused("UnknownJob", f"Unknown job: {name}")
+        return job_class
+
+    def _named(self, job_class: JobClass, name: str) -> Instance:
+        instance = job_class.instances.get(name)
+        if instance is None:
+            raise _Refused("UnknownInstance", f"Unknown instance: {name}")
+        return instance
+
+    def _selected(self, message: Union[Stop, Restart]) -> Instance:
+        job_class = self._class(message.job)
+        self._check_env(message.env)
+        if message.instance is not None:
+            return self._named(job_class, message.instance)
+        return self._named(job_class, self.instance_name(job_class, message.env))
+
+    def instance_name(self, job_class: JobClass, env: Env) -> str:
+        """Return the name of the instance that ``env`` selects; raises where a variable is missing."""
+        if "$" not in job_class.job.instance:
+            return job_class.job.instance
+        whole = self._class_environment(job_class)
+        environment.add(whole, env, {})
+        return self._instance_name(job_class, whole)
+
+    def _instance_name(self, job_class: JobClass, env: environment.Table, usage: bool = False) -> str:
+        job = job_class.job
+        if "$" not in job.instance:
+            return job.instance
+        try:
+            return expand(job.instance, environment.values(env.values()))
+        except (UnknownParameter, ExpandError) as error:
+            hint = f"\nUsage: {job.usage}" if usage and job.usage else ""
+            raise _Refused("InvalidArgs", f"{error}{hint}") from error
+
+    def _new_instance(self, job_class: JobClass, name: str) -> Instance:
+        if not job_class.instances:
+            self._records.class_changed(job_class.name)
+        instance = Instance(job_class, name, self.events)
+        job_class.instances[name] = instance
+        self.lifecycle.touch(instance)
+        self._announce("InstanceAdded", instance.key)
+        return instance
+
+    def _class_environment(self, job_class: JobClass) -> environment.Table:
+        env = dict(self._environment)
+        if job_class.job.env:
+            inherited = self._inherited
+            if inherited is None:
+                inherited = environment.values(self._first_environment)
+            environment.add(env, job_class.job.env, inherited)
+        return env
+
+    def _all_instances(self) -> list[Instance]:
+        return [each for job_class in self.jobs.values() for each in job_class.instances.values()]
+
+    def _check_env(self, env: Env) -> None:
+        if not environment.all_valid(env):
+            raise _Refused("InvalidArgs", _INVALID_ENV)
+
+    def _reply(self, request: Optional[int], value: Any = None) -> None:
+        if request is not None:
+            self.lifecycle.effects.append(Reply(request, value))
+
+    def _announce(self, what: str, key: Optional[InstanceKey], *arguments: Any) -> None:
+        self.lifecycle.effects.append(Announce(what, key, arguments))
+
+    def _warn(self, text: str, key: Optional[InstanceKey] = None) -> None:
+        self.lifecycle.effects.append(Warn(text, key))
+
+    def _take_effects(self) -> list[Effect]:
+        effects, self.lifecycle.effects = self.lifecycle.effects, []
+        return effects
+
+
+def _table(env: Env) -> environment.Table:
+    return environment.table(env)
+
+
+def _listeners(job: Job) -> set[Listener]:
+    return listeners(job.start_on) | listeners(job.stop_on) | listeners(job.ready_on)
+
+
+def _add_events(env: environment.Table, causes: list[Event], key: str) -> None:
+    for event in causes:
+        environment.add(env, event.env, {})
+    env[key] = f"{key}={' '.join(event.name for event in causes)}"
+
+
+def _change_env(env: environment.Table, message: SetJobEnv) -> None:
+    if message.unset:
+        for name in message.env:
+            env.pop(name, None)
+        return
+    entries = [entry if "=" in entry else f"{entry}=" for entry in message.env]
+    environment.add(env, entries, {}, message.replace)

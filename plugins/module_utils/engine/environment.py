@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the environment of a job's processes is put together.
+
+A table of ``KEY=VALUE`` strings, in the order in which the keys were first set. Later layers replace earlier
+ones: the supervisor's table for jobs, the job's ``env``, then what the command or the events brought.
+While a table is put together it is a dict from the key to the whole string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .messages import Env
+
+Table = dict[str, str]
+
+
+def table(env: Iterable[str]) -> Table:
+    """Return ``env`` as a table; a later entry for a key takes the earlier one's place."""
+    return {entry.partition("=")[0]: entry for entry in env}
+
+
+def add(env: Table, entries: Iterable[str], inherited: Mapping[str, str], replace: bool = True) -> None:
+    """Set ``entries``; a bare ``KEY`` takes its value from ``inherited``, and unsets it where there is none."""
+    for entry in entries:
+        key, equals, _ = entry.partition("=")
+        if not replace and key in env:
+            continue
+        if equals:
+            env[key] = entry
+        elif key in inherited:
+            env[key] = f"{key}={inherited[key]}"
+        elif replace:
+            env.pop(key, None)
+
+
+def values(env: Iterable[str]) -> dict[str, str]:
+    """Return ``env`` as a mapping of keys to values; the first entry for a key counts."""
+    found: dict[str, str] = {}
+    for entry in env:
+        key, _, value = entry.partition("=")
+        found.setdefault(key, value)
+    return found
+
+
+def all_valid(env: Iterable[str]) -> bool:
+    """Tell whether every entry is a ``KEY=VALUE`` pair."""
+    return all("=" in entry for entry in env)

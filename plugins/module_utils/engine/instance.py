@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The data of a job that is known and of each of its running copies. What happens to them is in ``lifecycle``."""
+
+from __future__ import annotations
+
+from typing import Optional, Union
+
+from ..job.model import Job, ProcessKind
+from .condition import Tree
+from .event import Event, EventQueue
+from .messages import Env, InstanceKey
+from .respawn import RespawnHistory
+from .states import STOP, WAITING
+
+
+class Removed:
+    """Stands in the place of a definition: the job is to go away. ``quietly``: as its last instance does."""
+
+    __slots__ = ("announced",)
+
+    def __init__(self, announced: bool) -> None:
+        self.announced = announced  # whether InstanceRemoved is still announced
+
+
+class JobClass:
+    """A job and its instances, which all run ``job``; ``pending`` takes its place when the last of them has ended."""
+
+    __slots__ = ("instances", "job", "name", "order", "pending", "start_on")
+
+    def __init__(self, job: Job, order: int, events: EventQueue) -> None:
+        self.name = job.name
+        self.order = order
+        self.instances: dict[str, Instance] = {}
+        self.pending: Union[None, Job, Removed] = None
+        self.job = job
+        self.start_on = Tree(job.start_on, events) if job.start_on is not None else None
+
+
+class Waiter:
+    """A request that waits for an instance; ``operation`` is start, stop or restart."""
+
+    __slots__ = ("operation", "request")
+
+    def __init__(self, operation: str, request: int) -> None:
+        self.operation = operation
+        self.request = request
+
+
+class Instance:
+    """One copy of a job. Environments are tables of ``KEY=VALUE``; times are seconds, monotonic."""
+
+    __slots__ = (
+        "blocker", "blocking", "ending_family", "env", "exit_status", "failed", "failed_process", "goal", "job_class",
+        "kill_step", "name", "processes", "ready", "ready_on", "replace", "respawn", "running_since", "spawning",
+        "start_env", "state", "stop_env", "stop_on", "timers", "wait",
+    )  # fmt: skip
+
+    def __init__(self, job_class: JobClass, name: str, events: EventQueue) -> None:
+        self.job_class = job_class
+        self.name = name
+        self.goal = STOP
+        self.state = WAITING
+        self.env: Env = ()
+        self.start_env: Optional[Env] = None  # what env is to become
+        self.stop_env: Optional[Env] = None
+        stop_on = job_class.job.stop_on
+        self.stop_on = Tree(stop_on, events) if stop_on is not None else None
+        self.ready_on: Optional[Tree] = None
+        self.processes: dict[ProcessKind, int] = {}
+        self.spawning: tuple[ProcessKind, ...] = ()  # asked for, not answered yet
+        self.blocker: Optional[Event] = None  # our event that has to finish before we go on
+        self.blocking: list[Union[Event, Waiter]] = []  # what waits for us
+        self.failed = False
+        self.failed_process = ""  # a process kind, or "respawn"
+        self.exit_status = 0
+        self.ready = False  # what expect waits for has happened
+        self.replace = False  # a restart is under way, the process is not to go on
+        self.ending_family = False
+        self.kill_step = 0
+        self.timers: Optional[dict[str, float]] = None  # when they run out
+        self.respawn: Optional[RespawnHistory] = None
+        self.running_since = 0.0
+        self.wait = 0.0  # seconds to wait before the next start
+
+    @property
+    def job(self) -> Job:
+        """The definition that this instance runs."""
+        return self.job_class.job
+
+    @property
+    def key(self) -> InstanceKey:
+        """Job and instance name."""
+        return (self.job_class.name, self.name)
+
+    @property
+    def title(self) -> str:
+        """The name as Upstart writes it in messages: ``job (instance)``, or just ``job``."""
+        return f"{self.job_class.name} ({self.name})" if self.name else self.job_class.name
+
+    def busy(self, kind: ProcessKind) -> bool:
+        """Tell whether that process runs or is about to."""
+        return kind in self.processes or kind in self.spawning

@@ -1,0 +1,522 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happens to an instance: its goal changes, it enters states, its processes start and end.
+
+``states`` says which state follows; here is what entering one does. Entering a state may decide the next one at
+once (there is no such process to run), so a change runs on in a loop until something has to be waited for: an
+event of the instance that others hold, an answer to a Spawn, the end of a process, a timer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Optional
+
+from ..job.model import ProcessKind
+from . import environment, states
+from .condition import Tree
+from .event import Event, EventQueue
+from .instance import Instance, Waiter
+from .messages import (
+    Announce, CancelTimer, Effect, EndFamily, Env, Forget, Refuse, Reply, SetTimer, Signal, Spawn, Warn,
+)  # fmt: skip
+from .respawn import RespawnHistory, next_delay, too_fast
+from .signals import signal_name, statuses
+
+UNKNOWN = -1  # the status of a process that could not be started, or whose end nobody can tell
+
+_FAILURES = {
+    "start": "Job failed to start",
+    "stop": "Job failed while stopping",
+    "restart": "Job failed to restart",
+}
+_JOB_EVENTS = {
+    states.STARTING: "starting",
+    states.RUNNING: "started",
+    states.STOPPING: "stopping",
+    states.WAITING: "stopped",
+}
+_SCRIPTS = {
+    states.PRE_START: ProcessKind.PRE_START,
+    states.POST_START: ProcessKind.POST_START,
+    states.PRE_STOP: ProcessKind.PRE_STOP,
+}
+
+
+class Lifecycle:
+    """Acts on instances; what it decides goes to ``effects``, in order. ``now`` is set by the engine."""
+
+    def __init__(self, events: EventQueue, extra_environment: Env, gone: Callable[[Instance], bool]) -> None:
+        self.events = events
+        self.effects: list[Effect] = []
+        self.now = 0.0
+        self.respawning = True  # False while everything is being stopped
+        self.changed: dict[tuple[str, str], Optional[Instance]] = {}
+        self._extra = extra_environment
+        self._gone = gone  # told of an instance that has ended; returns whether InstanceRemoved is announced
+        self._enter: dict[str, Callable[[Instance, str], bool]] = {
+            states.STARTING: self._enter_starting,
+            states.SECURITY: self._enter_security,
+            states.PRE_START: self._enter_script,
+            states.SPAWNED: self._enter_spawned,
+            states.POST_START: self._enter_script,
+            states.RUNNING: self._enter_running,
+            states.PRE_STOP: self._enter_script,
+            states.STOPPING: self._enter_stopping,
+            states.KILLED: self._enter_killed,
+            states.POST_STOP: self._enter_post_stop,
+            states.WAITING: self._enter_waiting,
+        }
+
+    # ---- goal and state -----------------------------------------------------------------------------------
+
+    def change_goal(self, instance: Instance, goal: str) -> None:
+        """Change the goal; what is under way ends first, but an instance at rest moves at once."""
+        if instance.goal == goal:
+            return
+        instance.goal = goal
+        self.touch(instance)
+        self._announce("GoalChanged", instance, goal)
+        state = instance.state
+        if goal == states.START:
+            if state == states.WAITING:
+                self.advance(instance)
+        elif goal == states.STOP:
+            instance.replace = False
+            if state == states.RUNNING or (state == states.SPAWNED and ProcessKind.MAIN in instance.processes):
+                self.advance(instance)
+            elif state == states.POST_STOP and self.has_timer(instance, "respawn"):
+                self.cancel_timer(instance, "respawn")
+                self.advance(instance)
+
+    def advance(self, instance: Instance) -> None:
+        """Go to the next state, and on from there as far as nothing has to be waited for."""
+        self.change_state(instance, self._next(instance))
+
+    def _next(self, instance: Instance) -> str:
+        facts = states.Facts(
+            ProcessKind.MAIN in instance.processes, instance.job.apparmor_load is not None, instance.replace
+        )
+        state = states.next_state(instance.state, instance.goal, facts)
+        if instance.goal == states.RESPAWN:
+            self.change_goal(instance, states.START)
+        return state
+
+    def change_state(self, instance: Instance, state: str) -> None:
+        """Enter ``state``, and the following ones until something has to be waited for."""
+        while instance.blocker is None and instance.state != state:
+            old = instance.state
+            instance.state = state
+            self.touch(instance)
+            self._announce("StateChanged", instance, state)
+            if old == states.SPAWNED:
+                self.cancel_timer(instance, "start")
+            if not self._enter[state](instance, old):
+                return
+            state = self._next(instance)
+
+    # ---- entering states: each returns whether to go on to the next one at once -----------------------------
+
+    def _enter_starting(self, instance: Instance, old: str) -> bool:
+        if instance.start_env is not None:
+            instance.env = instance.start_env
+            instance.start_env = None
+        instance.stop_env = None
+        instance.failed = False
+        instance.failed_process = ""
+        instance.exit_status = 0
+        instance.ready = instance.replace = False
+        instance.wait = 0.0
+        ready_on = instance.job.ready_on
+        instance.ready_on = Tree(ready_on, self.events, holds=False) if ready_on is not None else None
+        self._emit_and_wait(instance)
+        return False
+
+    def _enter_security(self, instance: Instance, old: str) -> bool:
+        self._spawn(instance, ProcessKind.SECURITY)
+        return False
+
+    def _enter_script(self, instance: Instance, old: str) -> bool:
+        kind = _SCRIPTS[instance.state]
+        if instance.job.process(kind) is None:
+            return True
+        self._spawn(instance, kind)
+        return False
+
+    def _enter_spawned(self, instance: Instance, old: str) -> bool:
+        if instance.job.exec_main is not None:
+            self._spawn(instance, ProcessKind.MAIN)
+            return False
+        if self._is_ready(instance):
+            return True
+        self._set_start_timer(instance)
+        return False
+
+    def _enter_running(self, instance: Instance, old: str) -> bool:
+        instance.ready_on = None
+        if old == states.PRE_STOP:
+            instance.stop_env = None
+            self.finished(instance)
+        else:
+            instance.running_since = self.now
+            self._emit(instance)
+            if not instance.job.task:
+                self.finished(instance)
+        return False
+
+    def _enter_stopping(self, instance: Instance, old: str) -> bool:
+        instance.ready_on = None
+        self._emit_and_wait(instance)
+        return False
+
+    def _enter_killed(self, instance: Instance, old: str) -> bool:
+        if ProcessKind.MAIN in instance.processes:
+            instance.kill_step = 0
+            self._kill(instance)
+            return False
+        if instance.job.exec_main is None:
+            return True  # its post-stop is to end what its pre-start left running
+        return not self._end_family(instance, self._kill_steps(instance)[0][0])
+
+    def _enter_post_stop(self, instance: Instance, old: str) -> bool:
+        if instance.job.post_stop is not None:
+            self._spawn(instance, ProcessKind.POST_STOP)
+            return False
+        return self._after_post_stop(instance)
+
+    def _enter_waiting(self, instance: Instance, old: str) -> bool:
+        self._emit(instance)
+        self.finished(instance)
+        for name in tuple(instance.timers or ()):
+            self.cancel_timer(instance, name)
+        if instance.stop_on is not None:
+            instance.stop_on.reset()
+        announced = self._gone(instance)
+        if announced:
+            self._announce("InstanceRemoved", instance)
+        self.effects.append(Forget(instance.key))
+        self.changed[instance.key] = None
+        return False
+
+    # ---- the answers ----------------------------------------------------------------------------------------
+
+    def spawned(self, instance: Instance, kind: ProcessKind, pid: int) -> None:
+        """A process that was asked for is there."""
+        self._answered(instance, kind)
+        if not (kind is ProcessKind.MAIN and instance.ready):
+            instance.processes[kind] = pid
+        if kind is ProcessKind.MAIN and instance.state == states.SPAWNED:
+            if instance.goal == states.STOP or self._is_ready(instance):
+                self.advance(instance)
+            else:
+                self._set_start_timer(instance)
+
+    def spawn_failed(self, instance: Instance, kind: ProcessKind) -> None:
+        """A process that was asked for could not be started: never respawned, ignored for post-start and pre-stop."""
+        self._answered(instance, kind)
+        instance.processes.pop(kind, None)
+        if kind in (ProcessKind.POST_START, ProcessKind.PRE_STOP):
+            if _SCRIPTS[instance.state] is kind if instance.state in _SCRIPTS else False:
+                self.advance(instance)
+            return
+        self.failed(instance, kind.value, UNKNOWN)
+        self.change_goal(instance, states.STOP)
+        if kind is ProcessKind.POST_STOP:
+            self._post_stop_ended(instance)
+        else:
+            self.advance(instance)
+
+    def skipped(self, instance: Instance, kind: ProcessKind) -> None:
+        """There is nothing to do for a process that was asked for (no AppArmor here)."""
+        self._answered(instance, kind)
+        self.advance(instance)
+
+    def became_ready(self, instance: Instance, pid: int) -> None:
+        """What ``expect`` waits for has happened, ``pid`` is the main process."""
+        self.touch(instance)
+        instance.ready = True
+        instance.processes[ProcessKind.MAIN] = pid
+        self.check_ready(instance)
+
+    def check_ready(self, instance: Instance) -> None:
+        """Go on from spawned where nothing is waited for any more."""
+        if instance.state == states.SPAWNED and not instance.spawning and self._is_ready(instance):
+            self.advance(instance)
+
+    def exited(self, instance: Instance, kind: ProcessKind, status: int) -> None:
+        """A process of the instance has ended; ``status``: exit status, signal << 8, or UNKNOWN."""
+        self.touch(instance)
+        instance.processes.pop(kind, None)
+        if kind is ProcessKind.MAIN:
+            self._main_exited(instance, status)
+        elif kind is ProcessKind.POST_STOP:
+            if status:
+                self.failed(instance, kind.value, status)
+                self.change_goal(instance, states.STOP)
+            self._post_stop_ended(instance)
+        elif kind is ProcessKind.SECURITY:
+            if instance.state == states.SECURITY:
+                self.advance(instance)
+        elif _SCRIPTS.get(instance.state) is kind:
+            if status and kind is ProcessKind.PRE_START:
+                self.failed(instance, kind.value, status)
+                self.change_goal(instance, states.STOP)
+            self.advance(instance)
+
+    def _main_exited(self, instance: Instance, status: int) -> None:
+        state = instance.state
+        if state == states.KILLED:
+            # Dying when we kill it is no failure, and the goal stays: it may be a restart.
+            killed_hard = instance.kill_step > 0
+            grace = self._grace_left(instance)
+            self.cancel_timer(instance, "kill")
+            name = "KILL" if killed_hard else self._kill_steps(instance)[0][0]
+            if not self._end_family(instance, name, grace):
+                self.advance(instance)
+            return
+        if state == states.STOPPING:
+            return  # the event has to finish first; and stopping and stopped are to tell the same
+        script = _SCRIPTS.get(state)
+        waits = script is not None and instance.busy(script)
+        if self._respawns(instance, status):
+            if waits:
+                self.change_goal(instance, states.RESPAWN)
+            elif state == states.SPAWNED:
+                self.change_state(instance, states.STOPPING)  # Upstart would go on to running without a process
+            else:
+                self.advance(instance)
+            return
+        self.change_goal(instance, states.STOP)
+        if state != states.RUNNING and not waits and instance.state == state:
+            self.advance(instance)
+
+    def _respawns(self, instance: Instance, status: int) -> bool:
+        """Judge the end of a main process: mark it failed, or tell that it is to be started again."""
+        job = instance.job
+        if instance.goal != states.START or not (status or (job.respawn and not job.task)):
+            return False
+        if status in statuses(job.normal_exit):
+            return False
+        if not job.respawn or not self.respawning or status in statuses(job.permanent_failure):
+            self.failed(instance, ProcessKind.MAIN.value, status)
+            return False
+        history = instance.respawn
+        if history is None:
+            history = instance.respawn = RespawnHistory()
+        if too_fast(job, history, self.now):
+            self.effects.append(Warn("respawning too fast, stopped", instance.key))
+            self.failed(instance, "respawn", 0)
+            return False
+        instance.wait = next_delay(job, history, self.now - instance.running_since)
+        return True
+
+    def _post_stop_ended(self, instance: Instance) -> None:
+        if instance.state == states.POST_STOP and self._after_post_stop(instance):
+            self.advance(instance)
+
+    def _after_post_stop(self, instance: Instance) -> bool:
+        """End what post-stop left, and wait for the respawn delay; tell whether to go on at once."""
+        if instance.job.post_stop is not None or instance.job.exec_main is None:
+            if self._end_family(instance, "KILL"):
+                return False
+        return self._may_start_again(instance)
+
+    def _may_start_again(self, instance: Instance) -> bool:
+        if instance.goal == states.START and instance.wait > 0:
+            seconds, instance.wait = instance.wait, 0.0
+            self.set_timer(instance, "respawn", seconds)
+            return False
+        return True
+
+    def family_ended(self, instance: Instance) -> None:
+        """Nothing is left of what an EndFamily was for."""
+        if not instance.ending_family:
+            return
+        instance.ending_family = False
+        self.touch(instance)
+        if instance.state == states.KILLED or (
+            instance.state == states.POST_STOP and self._may_start_again(instance)
+        ):
+            self.advance(instance)
+
+    # ---- timers ---------------------------------------------------------------------------------------------
+
+    def timer_fired(self, instance: Instance, name: str) -> None:
+        """Do what the timer was set for, if it is still wanted."""
+        if instance.timers is None or instance.timers.pop(name, None) is None:
+            return
+        self.touch(instance)
+        if name == "kill":
+            instance.kill_step += 1
+            self._kill(instance)
+        elif name == "respawn":
+            if instance.state == states.POST_STOP:
+                self.advance(instance)
+        elif name == "start" and instance.state == states.SPAWNED:
+            limit = instance.job.start_timeout
+            self.effects.append(Warn(f"not ready after {limit:g} seconds, stopped", instance.key))
+            self.failed(instance, ProcessKind.MAIN.value, UNKNOWN)
+            self.change_goal(instance, states.STOP)
+            if instance.state == states.SPAWNED and not instance.spawning:
+                self.advance(instance)
+
+    def set_timer(self, instance: Instance, name: str, seconds: float) -> None:
+        """Set a timer of the instance."""
+        if instance.timers is None:
+            instance.timers = {}
+        instance.timers[name] = self.now + seconds
+        self.touch(instance)
+        self.effects.append(SetTimer(instance.key, name, seconds))
+
+    def cancel_timer(self, instance: Instance, name: str) -> None:
+        """Cancel a timer of the instance, if it is set."""
+        if instance.timers and instance.timers.pop(name, None) is not None:
+            self.effects.append(CancelTimer(instance.key, name))
+
+    def has_timer(self, instance: Instance, name: str) -> bool:
+        """Tell whether that timer is set."""
+        return bool(instance.timers) and name in (instance.timers or ())
+
+    # ---- failing and finishing ------------------------------------------------------------------------------
+
+    def failed(self, instance: Instance, process: str, status: int) -> None:
+        """Mark the instance as failed, for its events and for who waits; the first failure counts."""
+        if instance.failed:
+            return
+        instance.failed = True
+        instance.failed_process = process
+        instance.exit_status = status
+        self.touch(instance)
+        self._announce("Failed", instance, status)
+        self.finished(instance, failed=True)
+
+    def finished(self, instance: Instance, failed: bool = False) -> None:
+        """Release the events and answer the requests that wait for the instance."""
+        if not instance.blocking:
+            return
+        blocking, instance.blocking = instance.blocking, []
+        self.touch(instance)
+        for waiter in blocking:
+            if isinstance(waiter, Event):
+                if failed:
+                    waiter.failed = True
+                    self.events.changed.add(waiter.number)
+                self.events.release(waiter)
+            elif failed:
+                self.effects.append(Refuse(waiter.request, "JobFailed", _FAILURES[waiter.operation]))
+            else:
+                self.answer(instance, waiter)
+
+    def answer(self, instance: Instance, waiter: Waiter) -> None:
+        """Reply to a request that has come to its end."""
+        self.effects.append(Reply(waiter.request, None if waiter.operation == "stop" else instance.key))
+
+    # ---- small things ---------------------------------------------------------------------------------------
+
+    def touch(self, instance: Instance) -> None:
+        """Note that the instance's record is no longer what was written."""
+        self.changed[instance.key] = instance
+
+    def _announce(self, what: str, instance: Instance, *arguments: object) -> None:
+        self.effects.append(Announce(what, instance.key, arguments))
+
+    def _is_ready(self, instance: Instance) -> bool:
+        if instance.ready_on is not None and not instance.ready_on.true:
+            return False
+        if instance.job.exec_main is None:
+            return True
+        return ProcessKind.MAIN in instance.processes and (instance.ready or instance.job.expect.kind == "none")
+
+    def _set_start_timer(self, instance: Instance) -> None:
+        if instance.job.start_timeout:
+            self.set_timer(instance, "start", instance.job.start_timeout)
+
+    def _answered(self, instance: Instance, kind: ProcessKind) -> None:
+        self.touch(instance)
+        instance.spawning = tuple(other for other in instance.spawning if other is not kind)
+
+    def _spawn(self, instance: Instance, kind: ProcessKind) -> None:
+        instance.spawning += (kind,)
+        self.effects.append(self.spawn_effect(instance, kind))
+
+    def spawn_effect(self, instance: Instance, kind: ProcessKind) -> Spawn:
+        """Return what to start, with its whole environment."""
+        env = environment.table(instance.env)
+        if instance.stop_env and kind in (ProcessKind.PRE_STOP, ProcessKind.POST_STOP):
+            env.update(environment.table(instance.stop_env))
+        env["UPSTART_JOB"] = f"UPSTART_JOB={instance.job_class.name}"
+        env["UPSTART_INSTANCE"] = f"UPSTART_INSTANCE={instance.name}"
+        if self._extra:
+            env.update(environment.table(self._extra))
+        return Spawn(instance.key, kind, instance.job, tuple(env.values()))
+
+    def _kill_steps(self, instance: Instance) -> list[tuple[str, float]]:
+        """Return signals and the seconds to wait after each; the last is always KILL."""
+        job = instance.job
+        schedule = job.kill_schedule or (job.kill_signal, job.kill_timeout)
+        steps: list[tuple[str, float]] = []
+        for entry in schedule:
+            if steps and isinstance(entry, int) and steps[-1][1] == 0:
+                steps[-1] = (steps[-1][0], float(entry))
+            else:
+                steps.append((str(entry), 0.0))
+        if not steps or steps[-1][0] not in ("KILL", "9"):
+            steps.append(("KILL", 0.0))
+        return steps
+
+    def _kill(self, instance: Instance) -> None:
+        steps = self._kill_steps(instance)
+        name, seconds = steps[min(instance.kill_step, len(steps) - 1)]
+        last = instance.kill_step >= len(steps) - 1
+        family = last and not instance.job.keep_leftovers
+        self.effects.append(Signal(instance.key, ProcessKind.MAIN, name, family))
+        if not last:
+            self.set_timer(instance, "kill", seconds)
+
+    def _grace_left(self, instance: Instance) -> float:
+        """Return how many seconds what main leaves behind may still take: what is left of the first kill timeout."""
+        due = (instance.timers or {}).get("kill")
+        return max(0.0, due - self.now) if due is not None and instance.kill_step == 0 else 0.0
+
+    def _end_family(self, instance: Instance, name: str, grace: Optional[float] = None) -> bool:
+        """End what the instance has left behind; tell whether there is anything to wait for."""
+        if instance.job.keep_leftovers:
+            return False
+        if grace is None:
+            grace = 0.0 if name == "KILL" else self._kill_steps(instance)[0][1]
+        instance.ending_family = True
+        self.effects.append(EndFamily(instance.key, name, grace))
+        return True
+
+    def _emit_and_wait(self, instance: Instance) -> None:
+        event = self._emit(instance)
+        event.waiting.append(instance.key)
+        instance.blocker = event
+
+    def _emit(self, instance: Instance) -> Event:
+        """Queue the event that goes with the state just entered."""
+        state = instance.state
+        entries = [f"JOB={instance.job_class.name}", f"INSTANCE={instance.name}"]
+        if state in (states.STOPPING, states.WAITING):
+            entries += _result(instance)
+        exported = instance.job.export
+        if exported:
+            env = environment.table(instance.env)
+            present = {entry.partition("=")[0] for entry in entries}
+            for key in exported:
+                if key in env and key not in present:
+                    present.add(key)
+                    entries.append(env[key])
+        return self.events.new(_JOB_EVENTS[state], tuple(entries))
+
+
+def _result(instance: Instance) -> list[str]:
+    if not instance.failed:
+        return ["RESULT=ok"]
+    entries = ["RESULT=failed", f"PROCESS={instance.failed_process}"]
+    status = instance.exit_status
+    if instance.failed_process != "respawn" and status != UNKNOWN:
+        if status > 0xFF:
+            entries.append(f"EXIT_SIGNAL={signal_name(status >> 8)}")
+        else:
+            entries.append(f"EXIT_STATUS={status}")
+    return entries

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of the engine survives a crash: JSON-able records of what changed, and the way back from them.
+
+Kept: instances, events on their way, conditions that have half come true, the job environment, and the
+definition that a job's instances run (today's file may say something else). Requests are not kept: who waited
+has lost the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Optional
+
+from ..job.model import And, Expect, Job, Limit, Match, Or, Process, ProcessKind, RespawnDelay, RespawnLimit
+from . import states
+from .condition import Tree
+from .event import Event
+from .instance import Instance, JobClass, Removed
+from .messages import Effect, EndFamily, SetTimer
+from .respawn import RespawnHistory
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+_KINDS = {kind.value: kind for kind in ProcessKind}
+_TYPES = {kind.__name__: kind for kind in (Process, Match, And, Or, Expect, RespawnLimit, RespawnDelay, Limit)}
+_ENVIRONMENT = "environment"
+
+
+class Records:
+    """Which records are out of date, and how they are made."""
+
+    def __init__(self, encode: Callable[[Job], Any], decode: Callable[[Any], Job]) -> None:
+        self._encode = encode
+        self._decode = decode
+        self._classes: set[str] = set()
+        self._conditions: dict[str, JobClass] = {}
+        self._environment = False
+        self._written: set[str] = set()  # keys of records that exist
+
+    def class_changed(self, name: str) -> None:
+        """Note that the job has got its first instance, lost its last one, or its definition."""
+        self._classes.add(name)
+
+    def condition_changed(self, job_class: JobClass) -> None:
+        """Note that the start on of a job has taken an event, or let some go."""
+        self._conditions[job_class.name] = job_class
+
+    def environment_changed(self) -> None:
+        """Note that the job environment has changed."""
+        self._environment = True
+
+    def changes(self, engine: Engine) -> list[tuple[str, Any]]:
+        """Return the records that differ from what was returned before; None for those that are gone."""
+        found: list[tuple[str, Any]] = []
+        if self._environment:
+            found.append((_ENVIRONMENT, {"env": list(engine.environment)}))
+        for name in self._classes:
+            job_class = engine.jobs.get(name)
+            runs = job_class is not None and job_class.instances
+            found.append((f"definition/{name}", self._encode(job_class.job) if runs and job_class else None))
+        for name in self._conditions:
+            job_class = engine.jobs.get(name)
+            taken = job_class.start_on.taken() if job_class is not None and job_class.start_on is not None else []
+            found.append((f"condition/{name}", {"job": name, "taken": taken} if any(taken) else None))
+        for number in sorted(engine.events.changed):
+            event = engine.events.events.get(number)
+            found.append((f"event/{number}", _encode_event(event) if event is not None else None))
+        for key in engine.lifecycle.changed:
+            instance = engine.instance(key)
+            found.append((f"instance/{key[0]}//{key[1]}", _encode_instance(instance) if instance else None))
+        self._classes.clear()
+        self._conditions.clear()
+        self._environment = False
+        engine.events.changed.clear()
+        engine.lifecycle.changed.clear()
+        return [each for each in found if self._worth_writing(*each)]
+
+    def _worth_writing(self, key: str, record: Any) -> bool:
+        """Tell whether there is anything to write; what came and went between two calls needs no record."""
+        if record is not None:
+            self._written.add(key)
+            return True
+        if key in self._written:
+            self._written.discard(key)
+            return True
+        return False
+
+    # ---- the way back ---------------------------------------------------------------------------------------
+
+    def restore(self, engine: Engine, saved: Mapping[str, Any], jobs: Iterable[Job]) -> None:
+        """Fill ``engine``, which knows nothing yet."""
+        self._written = set(saved)
+        by_kind: dict[str, dict[str, Any]] = {}
+        for key, record in saved.items():
+            kind, _, rest = key.partition("/")
+            by_kind.setdefault(kind, {})[rest] = record
+        if _ENVIRONMENT in saved:
+            engine.set_environment(tuple(saved[_ENVIRONMENT]["env"]))
+        for number, record in sorted(by_kind.get("event", {}).items(), key=lambda item: int(item[0])):
+            engine.events.restore(_decode_event(int(number), record))
+        running = {name: self._decode(record) for name, record in by_kind.get("definition", {}).items()}
+        for job in jobs:
+            old = running.pop(job.name, None)
+            job_class = engine.add_class(old if old is not None else job)
+            if old is not None and old != job:
+                job_class.pending = job
+        for job in running.values():
+            engine.add_class(job).pending = Removed(announced=False)
+        for record in by_kind.get("condition", {}).values():
+            job_class_or_none = engine.jobs.get(record["job"])
+            if job_class_or_none is not None and job_class_or_none.start_on is not None:
+                job_class_or_none.start_on.restore(record["taken"])
+        for record in by_kind.get("instance", {}).values():
+            job_class_or_none = engine.jobs.get(record["job"])
+            if job_class_or_none is not None:
+                engine.lifecycle.effects += _restore_instance(engine, job_class_or_none, record)
+
+
+def _encode_event(event: Event) -> dict[str, Any]:
+    return {"name": event.name, "env": list(event.env), "progress": event.progress, "failed": event.failed}
+
+
+def _decode_event(number: int, record: Mapping[str, Any]) -> Event:
+    event = Event(number, record["name"], tuple(record["env"]))
+    event.progress = record["progress"]
+    event.failed = record["failed"]
+    return event
+
+
+def _encode_instance(instance: Instance) -> dict[str, Any]:
+    """Return what an instance is now; what has its first value is left out."""
+    record: dict[str, Any] = {
+        "job": instance.job_class.name,
+        "name": instance.name,
+        "goal": instance.goal,
+        "state": instance.state,
+        "env": instance.env,
+    }
+    for field in ("start_env", "stop_env"):
+        value = getattr(instance, field)
+        if value is not None:
+            record[field] = value
+    for field in _PLAIN:
+        value = getattr(instance, field)
+        if value:
+            record[field] = value
+    if instance.processes:
+        record["processes"] = {kind.value: pid for kind, pid in instance.processes.items()}
+    if instance.spawning:
+        record["spawning"] = [kind.value for kind in instance.spawning]
+    if instance.blocker is not None:
+        record["blocker"] = instance.blocker.number
+    events = [waiter.number for waiter in instance.blocking if isinstance(waiter, Event)]
+    if events:
+        record["blocking"] = events
+    for field in ("stop_on", "ready_on"):
+        tree = getattr(instance, field)
+        if tree is not None and any(taken := tree.taken()):
+            record[field] = taken
+    if instance.timers:
+        record["timers"] = dict(instance.timers)
+    if instance.respawn is not None:
+        history = instance.respawn
+        record["respawn"] = [history.since, history.count, history.delay]
+    return record
+
+
+_PLAIN = (
+    "failed", "failed_process", "exit_status", "ready", "replace", "ending_family", "kill_step", "running_since", "wait",
+)  # fmt: skip
+
+
+def _restore_instance(engine: Engine, job_class: JobClass, record: Mapping[str, Any]) -> list[Effect]:
+    events = engine.events
+    instance = Instance(job_class, record["name"], events)
+    job_class.instances[instance.name] = instance
+    instance.goal = record["goal"]
+    instance.state = record["state"]
+    instance.env = tuple(record["env"])
+    instance.start_env = _optional_env(record.get("start_env"))
+    instance.stop_env = _optional_env(record.get("stop_env"))
+    for field in _PLAIN:
+        if field in record:
+            setattr(instance, field, record[field])
+    instance.processes = {_KINDS[kind]: pid for kind, pid in record.get("processes", {}).items()}
+    instance.spawning = tuple(_KINDS[kind] for kind in record.get("spawning", ()))
+    blocker = events.events.get(record.get("blocker", 0))
+    if blocker is not None:
+        instance.blocker = blocker
+        blocker.waiting.append(instance.key)
+    for number in record.get("blocking", ()):
+        event = events.events.get(number)
+        if event is not None:
+            events.hold(event)
+            instance.blocking.append(event)
+    if instance.stop_on is not None and "stop_on" in record:
+        instance.stop_on.restore(record["stop_on"])
+    ready_on = job_class.job.ready_on
+    if ready_on is not None and instance.state in (states.STARTING, states.SECURITY, states.PRE_START, states.SPAWNED):
+        instance.ready_on = Tree(ready_on, events, holds=False)
+        instance.ready_on.restore(record.get("ready_on", []))
+    if "respawn" in record:
+        instance.respawn = RespawnHistory(*record["respawn"])
+    return _again(engine, instance, record)
+
+
+def _again(engine: Engine, instance: Instance, record: Mapping[str, Any]) -> list[Effect]:
+    """Return the effects that were under way."""
+    effects: list[Effect] = []
+    timers = record.get("timers")
+    if timers:
+        instance.timers = dict(timers)
+        for name, due in timers.items():
+            effects.append(SetTimer(instance.key, name, max(0.0, due - engine.lifecycle.now)))
+    effects += [engine.lifecycle.spawn_effect(instance, kind) for kind in instance.spawning]
+    if instance.ending_family:
+        effects.append(EndFamily(instance.key))
+    return effects
+
+
+def _optional_env(value: Optional[list[str]]) -> Optional[tuple[str, ...]]:
+    return None if value is None else tuple(value)
+
+
+# ---- definitions --------------------------------------------------------------------------------------------
+
+
+def encode_job(job: Job) -> Any:
+    """Return a JSON-able form of a definition: the fields that differ from their defaults."""
+    return _encode_value(job)
+
+
+def decode_job(record: Any) -> Job:
+    """Go back from encode_job()."""
+    return Job(**{name: _decode_value(value) for name, value in record.items() if name != "="})
+
+
+def _encode_value(value: Any) -> Any:
+    if is_dataclass(value):
+        record: dict[str, Any] = {"=": type(value).__name__}
+        for field in fields(value):
+            part = getattr(value, field.name)
+            default = field.default if field.default_factory is MISSING else field.default_factory()
+            if part != default:
+                record[field.name] = _encode_value(part)
+        return record
+    if isinstance(value, tuple):
+        return [_encode_value(part) for part in value]
+    return value
+
+
+def _decode_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        kind = _TYPES[value["="]]
+        return kind(**{name: _decode_value(part) for name, part in value.items() if name != "="})
+    if isinstance(value, list):
+        return tuple(_decode_value(part) for part in value)
+    return value
