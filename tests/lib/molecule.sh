@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Molecule in containers of podman. What the machine lacks (packages, cgroup v2, limits that podman may raise) is found out and
+# worked around for the run alone; nothing of the machine's configuration is changed but the packages that get installed.
+
+: "${TOP:?}" "${CACHE:?}" "${LIB:?}"
+CONTAINER_PACKAGES=(podman runc conmon netavark aardvark-dns mmdebstrap debian-archive-keyring iproute2 iptables openssh-client util-linux)
+
+part_molecule() {
+  local scenario venv scenarios=("${1#:}")
+  [ -n "${scenarios[0]}" ] || scenarios=(systemd bare)
+  if [ "$(id -u)" -ne 0 ]; then not_run "containers with an init need root"; return; fi
+  if ! container_tools >"$RUN/apt.log" 2>&1; then
+    tail -n 5 "$RUN/apt.log" >&2
+    not_run "podman, runc and mmdebstrap are not here and could not be installed"
+    return
+  fi
+  venv=$(controller_venv)
+  export PATH=$venv/bin:$PATH
+  with_copy molecule_scenarios "${scenarios[@]}"
+}
+
+molecule_scenarios() {
+  local scenario
+  containers_conf >"$RUN/containers.conf"
+  for scenario in "$@"; do
+    check "molecule $scenario" in_copy env CONTAINERS_CONF="$RUN/containers.conf" FOSTER_TEST_RUN="$RUN_ID" \
+      FOSTER_TEST_CACHE="$CACHE" FOSTER_TEST_IMAGE="$LIB/image.sh" MOLECULE_EPHEMERAL_DIRECTORY="$RUN/molecule-$scenario" \
+      "$LIB/with_cgroup2.sh" bash -c "cd extensions && molecule test --scenario-name '$scenario'"
+  done
+}
+
+container_tools() {
+  local tool
+  for tool in podman runc mmdebstrap iptables ssh unshare; do
+    if ! command -v "$tool" >/dev/null; then
+      export DEBIAN_FRONTEND=noninteractive
+      apt-get update -qq && apt-get install -y -qq --no-install-recommends "${CONTAINER_PACKAGES[@]}"
+      return
+    fi
+  done
+}
+
+# containers_conf: podman asks for limits above the hard ones where root lacks CAP_SYS_RESOURCE, and crun refuses some cgroup setups
+containers_conf() {
+  local files processes most
+  files=$(ulimit -Hn)
+  processes=$(ulimit -Hu)
+  most=$(cat /proc/sys/kernel/pid_max)
+  [ "$files" != unlimited ] || files=1048576
+  if [ "$processes" = unlimited ] || [ "$processes" -gt "$most" ]; then processes=$most; fi
+  cat <<CONF
+[containers]
+default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
+[engine]
+runtime = "runc"
+CONF
+}
+
+# remove_containers RUN: those of this run only, on every way out of the runner
+remove_containers() {
+  local ids
+  command -v podman >/dev/null && [ "$(id -u)" -eq 0 ] || return 0
+  ids=$(podman ps --all --quiet --filter "label=foster.test.run=$1" 2>/dev/null) || return 0
+  if [ -n "$ids" ]; then
+    # shellcheck disable=SC2086 # a list of ids
+    podman rm --force --volumes --time 0 $ids >/dev/null 2>&1 || true
+  fi
+}
