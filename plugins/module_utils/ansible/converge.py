@@ -12,6 +12,7 @@ from ..dbus.errors import BusError
 from ..job.errors import JobError, UnknownParameter
 from ..job.expand import expand
 from ..job.model import Job
+from ..job.names import check_name
 from ..job.parser import parse_job
 from ..processes import escape
 from . import jobfile
@@ -53,7 +54,7 @@ class Convergence:
     """One task on one job. ``connect`` raises NoSupervisor; it is called once, and only when it is needed."""
 
     def __init__(self, request: Request, connect: Callable[[], Supervisor]) -> None:
-        jobfile.check_name(request.name)
+        check_name(request.name)
         self._request = request
         self._connect = connect
         self._path = os.path.join(request.folder, f"{request.name}.conf")

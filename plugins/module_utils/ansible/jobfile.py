@@ -15,17 +15,6 @@ from .errors import TaskError
 MAX_BYTES = 1 << 20
 
 
-def check_name(name: str) -> None:
-    """Raise TaskError unless ``name`` is a job's name: words of a path below the job folder, without C(.conf)."""
-    words = name.split("/")
-    bad = next((word for word in words if word in ("", ".", "..") or word.startswith(".")), None)
-    if bad is not None or any(character.isspace() or not character.isprintable() for character in name):
-        raise TaskError(
-            f"name: {name!r} is no name of a job; give the job file's path below the job folder without .conf, "
-            "such as web or net/web, with no part that is empty or starts with a dot, and no white space."
-        )
-
-
 def read(path: str) -> Optional[str]:
     """Return the text of the regular file at ``path``, None where there is none; raise TaskError for anything else."""
     try:

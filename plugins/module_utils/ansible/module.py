@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..dbus.errors import BusError, BusUnreachable, ProtocolError
-from ..job.errors import ExpandError, JobError, UnknownParameter
+from ..job.errors import ExpandError, JobError, UnknownParameter, nearest
+from ..job.options import argument_spec
 from .errors import TaskError
 
 SCOPE: dict[str, dict[str, Any]] = {"scope": {"type": "str", "choices": ["system", "user"], "default": "system"}}
@@ -24,14 +26,23 @@ class FosterModule(AnsibleModule):  # type: ignore[misc]
         except TaskError as error:
             self.fail_json(msg=str(error), **error.details)
         except (JobError, UnknownParameter, ExpandError, BusUnreachable, ProtocolError) as error:
-            self.fail_json(msg=_sentence(str(error)))
+            self.fail_json(msg=str(error))
         except BusError as error:
-            self.fail_json(msg=_sentence(error.message), error=error.name)
+            self.fail_json(msg=error.message, error=error.name)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            self.fail_json(msg=_sentence(f"{where}{error.strerror or error}"))
+            self.fail_json(msg=f"{where}{error.strerror or error}")
         else:
             self.exit_json(**result)
+
+
+    def fail_json(self, msg: str, **details: Any) -> None:
+        """Fail; an unknown stanza among the options of a definition is said with the nearest known one."""
+        unknown = re.search(r"^Unsupported parameters .*\bdefinition\.([^,. ]+)", msg)
+        if unknown:
+            name = unknown.group(1)
+            msg = f"definition: there is no stanza {name}{nearest(name, argument_spec())}"
+        super().fail_json(msg=_sentence(msg), **details)
 
 
 def _sentence(text: str) -> str:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -11,6 +10,7 @@ from typing import Any, Optional
 from ..dbus import upstart
 from ..dbus.client import Connection
 from ..dbus.errors import BusError, BusUnreachable
+from ..inits.foster import Foster
 from .errors import NoSupervisor
 
 HELLO_TIMEOUT = 10.0  # seconds for a question that the supervisor answers at once
@@ -21,6 +21,7 @@ class Supervisor:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._foster = Foster(connection)
 
     @classmethod
     def open(cls, address: str) -> Supervisor:
@@ -40,26 +41,25 @@ class Supervisor:
     def describe(self, *names: str) -> dict[str, dict[str, Any]]:
         """Return what is known of the named jobs, of all without names; an unknown one is left out."""
         try:
-            found = json.loads(self._foster("Describe", "as", list(names)))
+            jobs = self._foster.describe(*names)
         except BusError as error:
             if names and error.short == "UnknownJob":
                 return {}
             raise
-        jobs = list(found.values()) if isinstance(found, dict) else found
         return {job["name"]: job for job in jobs if not names or job["name"] in names}
 
     def capabilities(self) -> dict[str, Any]:
         """Return what the supervisor found out about the host, and about itself."""
-        found: dict[str, Any] = json.loads(self._foster("Capabilities"))
+        found: dict[str, Any] = self._foster.foster("Capabilities")
         return found
 
     def explain(self, job: str, instance: str) -> Any:
         """Return why the instance is not running."""
-        return json.loads(self._foster("Explain", "ss", job, instance))
+        return self._foster.foster("Explain", "ss", job, instance)
 
     def history(self, job: str) -> Any:
         """Return what has happened to the job."""
-        return json.loads(self._foster("History", "s", job))
+        return self._foster.foster("History", "s", job)
 
     def load(self) -> None:
         """Let the supervisor read its job folders now."""
@@ -84,7 +84,7 @@ class Supervisor:
     def stop_instance(self, job: str, instance: str, timeout: float) -> None:
         """Stop an instance and wait until it is gone; that it is gone already is fine. Raise BusError."""
         try:
-            path = self._connection.call(self._path(job), upstart.JOB_INTERFACE, "GetInstanceByName", "s", instance)[0]
+            path = self._foster.instance_by_name(self._foster.job(job), instance)
             self._connection.call(path, upstart.INSTANCE_INTERFACE, "Stop", "b", True, timeout=timeout)
         except BusError as error:
             if error.short not in ("UnknownInstance", "UnknownJob", "AlreadyStopped", "UnknownObject", "UnknownMethod"):
@@ -92,8 +92,8 @@ class Supervisor:
 
     def reload_instance(self, job: str, instance: str) -> None:
         """Send the reload signal to the instance. Raise BusError."""
-        path = self._connection.call(self._path(job), upstart.JOB_INTERFACE, "GetInstanceByName", "s", instance)[0]
-        self._connection.call(path, upstart.INSTANCE_INTERFACE, "Reload")
+        path = self._foster.instance_by_name(self._foster.job(job), instance)
+        self._foster.reload_instance(path)
 
     def environment(self, job: str, instance: str) -> dict[str, str]:
         """Return the variables that the instance was started with."""
@@ -116,19 +116,9 @@ class Supervisor:
         """Return one instance as the supervisor describes it, None when there is none."""
         return instances(self.describe(job).get(job)).get(instance)
 
-    def _path(self, job: str) -> str:
-        path: str = self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "GetJobByName", "s", job)[0]
-        return path
-
     def _job(self, job: str, method: str, env: Mapping[str, str], timeout: float) -> None:
         listed = [f"{key}={value}" for key, value in env.items()]
-        self._connection.call(self._path(job), upstart.JOB_INTERFACE, method, "asb", listed, True, timeout=timeout)
-
-    def _foster(self, method: str, signature: str = "", *arguments: Any) -> str:
-        answer: str = self._connection.call(
-            upstart.MANAGER_PATH, upstart.FOSTER_INTERFACE, method, signature, *arguments
-        )[0]
-        return answer
+        self._connection.call(self._foster.job(job), upstart.JOB_INTERFACE, method, "asb", listed, True, timeout=timeout)
 
 
 def instances(description: Optional[dict[str, Any]]) -> dict[str, dict[str, Any]]:

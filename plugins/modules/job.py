@@ -1,0 +1,276 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: job
+short_description: Define, start and stop a job outside of the login session
+version_added: 0.1.0
+author:
+  - The foster.init developers (@foster-init)
+description:
+  - Writes a job down and brings it to a state. The job is never a child of the task, it is started by the supervisor. So it
+    does not end with the task, the connection or the login session.
+  - The task waits until the job is ready, or has failed. Then it says which process failed and how, and what it wrote last.
+  - A start that would leave the daemon under the login session fails.
+extends_documentation_fragment:
+  - foster.init.attributes
+  - foster.init.attributes.action_group
+  - foster.init.scope
+  - foster.init.definition
+attributes:
+  check_mode:
+    support: full
+    details: Predicts what a run does and sends nothing that changes anything.
+  diff_mode:
+    support: full
+    details: Shows the job file and the state, before and after.
+  idempotent:
+    support: partial
+    details: >-
+      Not with O(state=restarted) and O(state=reloaded), and not with O(state=started) for a task, which ends by itself and
+      runs again each time.
+options:
+  name:
+    description:
+      - The name of the job, such as V(web). With slashes it lies in a folder below the job folder, such as V(net/web).
+    type: str
+    required: true
+  content:
+    description:
+      - The text of the job file, in Upstart's language. Mutually exclusive with O(definition) and O(src).
+    type: str
+  src:
+    description:
+      - The path of a job file on the target, whose text is taken. Mutually exclusive with O(definition) and O(content).
+    type: path
+  override:
+    description:
+      - The text of the job's C(.override) file, whose stanzas replace those of the job. The empty string removes the file.
+      - Without this option the file is left alone, but see O(enabled).
+    type: str
+  state:
+    description:
+      - V(present) defines the job and leaves its instances alone.
+      - V(absent) stops all its instances and removes the definition.
+      - V(started) defines the job where a definition is given, and starts it if it does not run. See O(on_change).
+      - V(stopped) stops it. For a job with instances it stops all of them, unless O(env) selects one.
+      - V(restarted) replaces the process, or starts it if it does not run.
+      - V(reloaded) sends the reload signal. It never starts a job that does not run.
+    type: str
+    choices: [present, absent, started, stopped, restarted, reloaded]
+    default: started
+  env:
+    description:
+      - Variables for the start. For a job with the stanza C(instance) they select the instance.
+    type: dict
+  enabled:
+    description:
+      - Whether the job's C(start on) is in force. V(false) puts the stanza C(manual) into the C(.override) file, V(true) takes
+        it out. Without this option nothing is touched.
+    type: bool
+  on_change:
+    description:
+      - What happens with O(state=started) to instances that run already when the definition is another one.
+      - V(restart) replaces instances that were started with another definition than the one that is in force now. They are
+        stopped and started again, all of them, because they share the definition.
+      - V(reload) sends the reload signal when this task changes the definition.
+      - V(none) lets them run as they are.
+    type: str
+    choices: [restart, reload, none]
+    default: restart
+  wait_timeout:
+    description:
+      - How many seconds to wait for a start or a stop.
+    type: float
+    default: 60
+seealso:
+  - module: foster.init.job_info
+  - module: foster.init.supervisor
+"""
+
+EXAMPLES = r"""
+- name: A web server, running and respawned
+  foster.init.job:
+    name: web
+    definition:
+      description: Serves what lies in /srv/www
+      start_on: startup
+      exec: python3 -m http.server --directory /srv/www 8000
+      setuid: www-data
+      respawn: true
+      expect: listen 8000
+
+- name: A job file in Upstart's language, as it is
+  foster.init.job:
+    name: queue
+    content: |
+      start on started web
+      stop on stopping web
+      exec /usr/local/bin/queue --foreground
+
+- name: Two instances of one worker
+  foster.init.job:
+    name: worker
+    definition:
+      instance: $NUMBER
+      exec: /usr/local/bin/worker $NUMBER
+    env:
+      NUMBER: "{{ item }}"
+  loop: [1, 2]
+
+- name: Not at boot any more
+  foster.init.job:
+    name: queue
+    state: stopped
+    enabled: false
+
+- name: Gone
+  foster.init.job:
+    name: web
+    state: absent
+"""
+
+RETURN = r"""
+job:
+  description: The job as it is after the task.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      returned: always
+    path:
+      description: Its file.
+      type: str
+      returned: always
+    defined:
+      description: Whether there is such a job.
+      type: bool
+      returned: always
+    enabled:
+      description: Whether a C(start on) is in force.
+      type: bool
+      returned: always
+    instances:
+      description: What runs, each with C(name), C(goal), C(state), C(processes), C(cgroup), C(log) and C(digest).
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - name: ""
+          goal: start
+          state: running
+          processes: [{kind: main, pid: 1234, start_time: 567890}]
+escape:
+  description: For each instance that runs, the proof that it does not hang on the login session.
+  returned: when O(state) is V(started), V(restarted) or V(reloaded)
+  type: list
+  elements: dict
+  sample:
+    - instance: ""
+      pid: 1234
+      ppid: 900
+      parent: fosterd
+      session: 1234
+      cgroup: /system.slice/foster.service/web
+      escaped: true
+      reason: ""
+actions:
+  description: What was done, or in check mode would be, in order. Empty when nothing had to change.
+  returned: success
+  type: list
+  elements: str
+  sample: [write /etc/foster/web.conf, start web]
+failure:
+  description:
+    - What failed. Which process of the job, its exit status or signal, or the step that could not be done before its program
+      ran, and the last lines of its log.
+  returned: when a start has failed
+  type: dict
+  sample:
+    process: main
+    exit_status: 1
+    log_tail: ["Address already in use"]
+"""
+
+from ansible_collections.foster.init.plugins.module_utils.ansible import jobfile, places
+from ansible_collections.foster.init.plugins.module_utils.ansible.converge import Convergence, Request
+from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
+from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
+from ansible_collections.foster.init.plugins.module_utils.ansible.supervisor import Supervisor
+from ansible_collections.foster.init.plugins.module_utils.job.names import check_name
+from ansible_collections.foster.init.plugins.module_utils.job.options import argument_spec, job_from_options
+from ansible_collections.foster.init.plugins.module_utils.job.writer import write_job
+
+
+def definition(module: FosterModule) -> str | None:
+    """Return the text that the job file is to have, None where the task gives none."""
+    name = module.params["name"]
+    if module.params["definition"] is not None:
+        return write_job(job_from_options(name, module.params["definition"]))
+    text = module.params["content"]
+    source = module.params["src"]
+    if source is not None:
+        text = jobfile.read(source)
+        if text is None:
+            raise TaskError(f"src: {source} does not exist on the target; copy the job file there, or give its text as content.")
+    if text is not None and not text.endswith("\n"):
+        text += "\n"
+    return text
+
+
+def work(module: FosterModule) -> dict:
+    """Bring the job to its state and return what the task returns."""
+    check_name(module.params["name"])
+    where = places.of(module.params["scope"])
+    given = module.params
+    env = given["env"]
+    request = Request(
+        name=given["name"],
+        folder=where.jobs,
+        state=given["state"],
+        text=definition(module),
+        override=given["override"],
+        enabled=given["enabled"],
+        env=None if env is None else {str(key): str(value) for key, value in env.items()},
+        on_change=given["on_change"],
+        wait_timeout=given["wait_timeout"],
+        check=module.check_mode,
+    )
+    outcome = Convergence(request, lambda: Supervisor.open(where.address)).run()
+    for warning in outcome.warnings:
+        module.warn(warning)
+    return {"job": outcome.job, "escape": outcome.escape, **outcome.difference.result(module._diff)}
+
+
+def main() -> None:
+    """Entry point of the module."""
+    FosterModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "definition": {"type": "dict", "options": argument_spec()},
+            "content": {"type": "str"},
+            "src": {"type": "path"},
+            "override": {"type": "str"},
+            "state": {
+                "type": "str",
+                "choices": ["present", "absent", "started", "stopped", "restarted", "reloaded"],
+                "default": "started",
+            },
+            "env": {"type": "dict"},
+            "enabled": {"type": "bool"},
+            "on_change": {"type": "str", "choices": ["restart", "reload", "none"], "default": "restart"},
+            "wait_timeout": {"type": "float", "default": 60},
+            **SCOPE,
+        },
+        mutually_exclusive=[("definition", "content", "src")],
+        supports_check_mode=True,
+    ).run(work)
+
+
+if __name__ == "__main__":
+    main()
