@@ -13,15 +13,40 @@ from typing import Any, Optional, Union
 from ..job.errors import ExpandError, UnknownParameter
 from ..job.expand import expand
 from ..job.model import Job, ProcessKind
-from . import environment, records, states
-from .condition import Listener, keys_of, listeners
+from . import states
+from .catalogue import Catalogue
+from .environment import Table, add, all_valid, table, values
 from .event import HANDLING, PENDING, Event, EventQueue
-from .instance import Instance, JobClass, Removed, Waiter
-from .lifecycle import UNKNOWN, Lifecycle
+from .instance import Instance, JobClass, Waiter
+from .job_events import UNKNOWN
+from .lifecycle import Lifecycle
 from .messages import (
-    Announce, Define, Effect, Emit, Env, FamilyEnded, Input, InstanceKey, ProcessExited, Ready, Refuse, Reload, Reply,
-    Restart, SetJobEnv, Signal, SpawnFailed, Spawned, Start, Stop, StopAll, TimerFired, Undefine, Warn,
+    Announce,
+    Define,
+    Effect,
+    Emit,
+    Env,
+    FamilyEnded,
+    Input,
+    InstanceKey,
+    ProcessExited,
+    Ready,
+    Refuse,
+    Reload,
+    Reply,
+    Restart,
+    SetJobEnv,
+    Signal,
+    Spawned,
+    SpawnFailed,
+    Start,
+    Stop,
+    StopAll,
+    TimerFired,
+    Undefine,
+    Warn,
 )  # fmt: skip
+from .records import Records, decode_job, encode_job
 
 _INVALID_ENV = "Env must be KEY=VALUE pairs"
 
@@ -48,20 +73,16 @@ class Engine:
         environment: Env,
         extra_environment: Env = (),
         inherited: Optional[Mapping[str, str]] = None,
-        encode_job: Callable[[Job], Any] = records.encode_job,
-        decode_job: Callable[[Any], Job] = records.decode_job,
+        encode_job: Callable[[Job], Any] = encode_job,
+        decode_job: Callable[[Any], Job] = decode_job,
     ) -> None:
-        self.jobs: dict[str, JobClass] = {}
         self.events = EventQueue()
-        self.lifecycle = Lifecycle(self.events, extra_environment, self._instance_gone)
-        self._first_environment = environment
-        self._environment = _table(environment)
-        self._inherited = inherited
-        self._listeners: dict[Listener, dict[int, JobClass]] = {}
-        self._last_order = 0
+        self._records = Records(encode_job, decode_job)
+        self.catalogue = Catalogue(environment, inherited, self.events, self._records)
+        self.jobs = self.catalogue.jobs
+        self.lifecycle = Lifecycle(self.events, extra_environment, self.catalogue.instance_gone)
         self._stopping_all: list[int] = []  # requests that wait for the last instance to go
         self._closed = False  # no new job starts
-        self._records = records.Records(encode_job, decode_job)
         self._handlers: dict[type, Callable[[Any], None]] = {
             Define: self._define,
             Undefine: self._undefine,
@@ -83,16 +104,11 @@ class Engine:
     @property
     def environment(self) -> Env:
         """The table that all jobs' processes start from, as it is now."""
-        return tuple(self._environment.values())
-
-    def set_environment(self, env: Env) -> None:
-        """Go back to a table of an earlier life."""
-        self._environment = _table(env)
+        return tuple(self.catalogue.environment.values())
 
     def instance(self, key: InstanceKey) -> Optional[Instance]:
         """Return that instance, None where there is none."""
-        job_class = self.jobs.get(key[0])
-        return job_class.instances.get(key[1]) if job_class is not None else None
+        return self.catalogue.instance(key)
 
     def handle(self, message: Input, now: float) -> list[Effect]:
         """Deal with ``message`` at ``now`` (seconds, monotonic) and return what is to be done, in order."""
@@ -124,81 +140,10 @@ class Engine:
     # ---- definitions ----------------------------------------------------------------------------------------
 
     def _define(self, message: Define) -> None:
-        job = message.job
-        job_class = self.jobs.get(job.name)
-        if job_class is None:
-            self.add_class(job)
-            self._announce("JobAdded", (job.name, ""))
-        elif job == job_class.job:
-            job_class.pending = None
-        elif job_class.instances:
-            job_class.pending = job
-        else:
-            self._replace(job_class, job)
+        self.lifecycle.effects += self.catalogue.define(message.job)
 
     def _undefine(self, message: Undefine) -> None:
-        job_class = self.jobs.get(message.name)
-        if job_class is None:
-            return
-        if job_class.instances or message.lazily:
-            job_class.pending = Removed(announced=message.lazily)
-        else:
-            self._remove(job_class)
-
-    def add_class(self, job: Job, order: int = 0) -> JobClass:
-        """Make a job known, without telling anybody."""
-        if not order:
-            self._last_order += 1
-            order = self._last_order
-        job_class = JobClass(job, order, self.events)
-        self.jobs[job.name] = job_class
-        for key in _listeners(job):
-            self._listeners.setdefault(key, {})[order] = job_class
-        return job_class
-
-    def _remove(self, job_class: JobClass) -> None:
-        if job_class.start_on is not None:
-            job_class.start_on.reset()
-        self._forget(job_class)
-        self._announce("JobRemoved", (job_class.name, ""))
-
-    def _forget(self, job_class: JobClass) -> None:
-        for key in _listeners(job_class.job):
-            found = self._listeners.get(key)
-            if found is not None:
-                found.pop(job_class.order, None)
-                if not found:
-                    del self._listeners[key]
-        self.jobs.pop(job_class.name, None)
-        self._records.class_changed(job_class.name)
-
-    def _replace(self, job_class: JobClass, job: Job) -> None:
-        """Put ``job`` in the place of the definition of a job without instances; half-matched events go with it."""
-        self._forget(job_class)
-        fresh = self.add_class(job, job_class.order)
-        if job_class.start_on is not None:
-            if fresh.start_on is not None:
-                fresh.start_on.take_over(job_class.start_on)
-            job_class.start_on.reset()
-        self._announce("JobRemoved", (job.name, ""))
-        self._announce("JobAdded", (job.name, ""))
-
-    def _instance_gone(self, instance: Instance) -> bool:
-        """Take an instance that has ended off; tell whether that is announced."""
-        job_class = instance.job_class
-        job_class.instances.pop(instance.name, None)
-        if job_class.instances:
-            return True
-        self._records.class_changed(job_class.name)
-        pending = job_class.pending
-        if pending is None:
-            return True
-        self._remove(job_class)
-        if isinstance(pending, Removed):
-            return pending.announced
-        self.add_class(pending, job_class.order)
-        self._announce("JobAdded", (pending.name, ""))
-        return False
+        self.lifecycle.effects += self.catalogue.undefine(message.name, message.lazily)
 
     # ---- commands -------------------------------------------------------------------------------------------
 
@@ -211,8 +156,8 @@ class Engine:
         if message.instance is not None:
             instance = self._named(job_class, message.instance)
         else:
-            env = self._class_environment(job_class)
-            environment.add(env, message.env, {})
+            env = self.catalogue.class_environment(job_class)
+            add(env, message.env, {})
             start_env = tuple(env.values())
             name = self._instance_name(job_class, env, usage=True)
             found = job_class.instances.get(name)
@@ -237,8 +182,8 @@ class Engine:
             raise _Refused("AlreadyStopped", f"Job has already been stopped: {title}")
         start_env: Optional[Env] = None
         if message.instance is None:
-            env = self._class_environment(instance.job_class)
-            environment.add(env, message.env, {})
+            env = self.catalogue.class_environment(instance.job_class)
+            add(env, message.env, {})
             start_env = tuple(env.values())
         instance.start_env = start_env
         instance.stop_env = None
@@ -270,9 +215,7 @@ class Engine:
         instance = self._named(self._class(message.job), message.instance)
         if ProcessKind.MAIN not in instance.processes:
             raise _Refused("NotRunning", f"Job is not running: {instance.title}")
-        self.lifecycle.effects.append(
-            Signal(instance.key, ProcessKind.MAIN, instance.job.reload_signal, alone=True)
-        )
+        self.lifecycle.effects.append(Signal(instance.key, ProcessKind.MAIN, instance.job.reload_signal, alone=True))
         self._reply(message.request)
 
     def _emit(self, message: Emit) -> None:
@@ -292,7 +235,7 @@ class Engine:
             self.events.new(message.event, message.env)
         else:
             self._closed = True
-        for instance in [each for job_class in self.jobs.values() for each in job_class.instances.values()]:
+        for instance in self.catalogue.instances():
             lifecycle.change_goal(instance, states.STOP)
         if message.request is not None:
             self._stopping_all.append(message.request)
@@ -308,16 +251,16 @@ class Engine:
             raise _Refused("InvalidArgs", "Variable may not be empty string")
         if message.reset:
             if instance is None:
-                self._environment = _table(self._first_environment)
+                self.catalogue.reset_environment()
             else:
-                instance.env = tuple(self._class_environment(instance.job_class).values())
+                instance.env = tuple(self.catalogue.class_environment(instance.job_class).values())
                 self.lifecycle.touch(instance)
         else:
-            targets = [instance] if instance is not None else self._all_instances()
+            targets = [instance] if instance is not None else self.catalogue.instances()
             if instance is None:
-                _change_env(self._environment, message)
+                _change_env(self.catalogue.environment, message)
             for each in targets:
-                env = environment.table(each.env)
+                env = table(each.env)
                 _change_env(env, message)
                 each.env = tuple(env.values())
                 self.lifecycle.touch(each)
@@ -384,18 +327,12 @@ class Engine:
 
     def _offer(self, event: Event) -> None:
         """Offer an event to all that listen: to each job's running instances first, then to its start on."""
-        found: dict[int, JobClass] = {}
-        for key in keys_of(event):
-            some = self._listeners.get(key)
-            if some:
-                found.update(some)
-        for order in sorted(found) if len(found) > 1 else list(found):
-            job_class = found[order]
+        for job_class in self.catalogue.listening(event):
             for instance in list(job_class.instances.values()) if job_class.instances else ():
                 self._offer_to_instance(instance, event)
             start_on = job_class.start_on
             if start_on is not None and start_on.handle(event):
-                self._records.condition_changed(job_class)
+                self._records.condition_changed(job_class.name)
                 if start_on.true:
                     self._started_by_events(job_class)
                     start_on.reset()
@@ -413,7 +350,7 @@ class Engine:
             return
         if instance.goal != states.STOP:
             causes = stop_on.events()
-            env: environment.Table = {}
+            env: Table = {}
             _add_events(env, causes, "UPSTART_STOP_EVENTS")
             instance.stop_env = tuple(env.values())
             lifecycle.finished(instance)
@@ -425,7 +362,7 @@ class Engine:
         if self._closed or job_class.start_on is None:
             return
         causes = job_class.start_on.events()
-        env = self._class_environment(job_class)
+        env = self.catalogue.class_environment(job_class)
         _add_events(env, causes, "UPSTART_EVENTS")
         try:
             name = self._instance_name(job_class, env)
@@ -490,43 +427,28 @@ class Engine:
         """Return the name of the instance that ``env`` selects; raises where a variable is missing."""
         if "$" not in job_class.job.instance:
             return job_class.job.instance
-        whole = self._class_environment(job_class)
-        environment.add(whole, env, {})
+        whole = self.catalogue.class_environment(job_class)
+        add(whole, env, {})
         return self._instance_name(job_class, whole)
 
-    def _instance_name(self, job_class: JobClass, env: environment.Table, usage: bool = False) -> str:
+    def _instance_name(self, job_class: JobClass, env: Table, usage: bool = False) -> str:
         job = job_class.job
         if "$" not in job.instance:
             return job.instance
         try:
-            return expand(job.instance, environment.values(env.values()))
+            return expand(job.instance, values(env.values()))
         except (UnknownParameter, ExpandError) as error:
             hint = f"\nUsage: {job.usage}" if usage and job.usage else ""
             raise _Refused("InvalidArgs", f"{error}{hint}") from error
 
     def _new_instance(self, job_class: JobClass, name: str) -> Instance:
-        if not job_class.instances:
-            self._records.class_changed(job_class.name)
-        instance = Instance(job_class, name, self.events)
-        job_class.instances[name] = instance
+        instance = self.catalogue.add_instance(job_class, name)
         self.lifecycle.touch(instance)
         self._announce("InstanceAdded", instance.key)
         return instance
 
-    def _class_environment(self, job_class: JobClass) -> environment.Table:
-        env = dict(self._environment)
-        if job_class.job.env:
-            inherited = self._inherited
-            if inherited is None:
-                inherited = environment.values(self._first_environment)
-            environment.add(env, job_class.job.env, inherited)
-        return env
-
-    def _all_instances(self) -> list[Instance]:
-        return [each for job_class in self.jobs.values() for each in job_class.instances.values()]
-
     def _check_env(self, env: Env) -> None:
-        if not environment.all_valid(env):
+        if not all_valid(env):
             raise _Refused("InvalidArgs", _INVALID_ENV)
 
     def _reply(self, request: Optional[int], value: Any = None) -> None:
@@ -544,24 +466,16 @@ class Engine:
         return effects
 
 
-def _table(env: Env) -> environment.Table:
-    return environment.table(env)
-
-
-def _listeners(job: Job) -> set[Listener]:
-    return listeners(job.start_on) | listeners(job.stop_on) | listeners(job.ready_on)
-
-
-def _add_events(env: environment.Table, causes: list[Event], key: str) -> None:
+def _add_events(env: Table, causes: list[Event], key: str) -> None:
     for event in causes:
-        environment.add(env, event.env, {})
+        add(env, event.env, {})
     env[key] = f"{key}={' '.join(event.name for event in causes)}"
 
 
-def _change_env(env: environment.Table, message: SetJobEnv) -> None:
+def _change_env(env: Table, message: SetJobEnv) -> None:
     if message.unset:
         for name in message.env:
             env.pop(name, None)
         return
     entries = [entry if "=" in entry else f"{entry}=" for entry in message.env]
-    environment.add(env, entries, {}, message.replace)
+    add(env, entries, {}, message.replace)

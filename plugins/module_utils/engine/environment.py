@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .messages import Env
-
 Table = dict[str, str]
 
 

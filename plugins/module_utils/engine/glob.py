@@ -71,7 +71,7 @@ def _bracket(pattern: str, position: int) -> Optional[tuple[str, int]]:
     if negate:
         position += 1
     first = position
-    inside = []
+    inside: list[str] = []
     while position < len(pattern):
         char = pattern[position]
         if char == "]" and position > first:

@@ -31,7 +31,7 @@ class JobClass:
         self.name = job.name
         self.order = order
         self.instances: dict[str, Instance] = {}
-        self.pending: Union[None, Job, Removed] = None
+        self.pending: Union[Job, Removed, None] = None
         self.job = job
         self.start_on = Tree(job.start_on, events) if job.start_on is not None else None
 

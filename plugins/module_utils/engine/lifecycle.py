@@ -16,24 +16,29 @@ from . import environment, states
 from .condition import Tree
 from .event import Event, EventQueue
 from .instance import Instance, Waiter
+from .job_events import UNKNOWN, job_event
+from .kill_schedule import kill_steps
 from .messages import (
-    Announce, CancelTimer, Effect, EndFamily, Env, Forget, Refuse, Reply, SetTimer, Signal, Spawn, Warn,
+    Announce,
+    CancelTimer,
+    Effect,
+    EndFamily,
+    Env,
+    Forget,
+    Refuse,
+    Reply,
+    SetTimer,
+    Signal,
+    Spawn,
+    Warn,
 )  # fmt: skip
 from .respawn import RespawnHistory, next_delay, too_fast
-from .signals import signal_name, statuses
-
-UNKNOWN = -1  # the status of a process that could not be started, or whose end nobody can tell
+from .signals import statuses
 
 _FAILURES = {
     "start": "Job failed to start",
     "stop": "Job failed while stopping",
     "restart": "Job failed to restart",
-}
-_JOB_EVENTS = {
-    states.STARTING: "starting",
-    states.RUNNING: "started",
-    states.STOPPING: "stopping",
-    states.WAITING: "stopped",
 }
 _SCRIPTS = {
     states.PRE_START: ProcessKind.PRE_START,
@@ -45,14 +50,14 @@ _SCRIPTS = {
 class Lifecycle:
     """Acts on instances; what it decides goes to ``effects``, in order. ``now`` is set by the engine."""
 
-    def __init__(self, events: EventQueue, extra_environment: Env, gone: Callable[[Instance], bool]) -> None:
+    def __init__(self, events: EventQueue, extra_environment: Env, gone: Callable[[Instance], list[Announce]]) -> None:
         self.events = events
         self.effects: list[Effect] = []
         self.now = 0.0
         self.respawning = True  # False while everything is being stopped
         self.changed: dict[tuple[str, str], Optional[Instance]] = {}
         self._extra = extra_environment
-        self._gone = gone  # told of an instance that has ended; returns whether InstanceRemoved is announced
+        self._gone = gone  # told of an instance that has ended; returns what is to be announced
         self._enter: dict[str, Callable[[Instance, str], bool]] = {
             states.STARTING: self._enter_starting,
             states.SECURITY: self._enter_security,
@@ -175,7 +180,7 @@ class Lifecycle:
             return False
         if instance.job.exec_main is None:
             return True  # its post-stop is to end what its pre-start left running
-        return not self._end_family(instance, self._kill_steps(instance)[0][0])
+        return not self._end_family(instance, kill_steps(instance.job)[0][0])
 
     def _enter_post_stop(self, instance: Instance, old: str) -> bool:
         if instance.job.post_stop is not None:
@@ -190,9 +195,7 @@ class Lifecycle:
             self.cancel_timer(instance, name)
         if instance.stop_on is not None:
             instance.stop_on.reset()
-        announced = self._gone(instance)
-        if announced:
-            self._announce("InstanceRemoved", instance)
+        self.effects += self._gone(instance)
         self.effects.append(Forget(instance.key))
         self.changed[instance.key] = None
         return False
@@ -215,7 +218,7 @@ class Lifecycle:
         self._answered(instance, kind)
         instance.processes.pop(kind, None)
         if kind in (ProcessKind.POST_START, ProcessKind.PRE_STOP):
-            if _SCRIPTS[instance.state] is kind if instance.state in _SCRIPTS else False:
+            if _SCRIPTS.get(instance.state) is kind:
                 self.advance(instance)
             return
         self.failed(instance, kind.value, UNKNOWN)
@@ -269,7 +272,7 @@ class Lifecycle:
             killed_hard = instance.kill_step > 0
             grace = self._grace_left(instance)
             self.cancel_timer(instance, "kill")
-            name = "KILL" if killed_hard else self._kill_steps(instance)[0][0]
+            name = "KILL" if killed_hard else kill_steps(instance.job)[0][0]
             if not self._end_family(instance, name, grace):
                 self.advance(instance)
             return
@@ -315,9 +318,9 @@ class Lifecycle:
 
     def _after_post_stop(self, instance: Instance) -> bool:
         """End what post-stop left, and wait for the respawn delay; tell whether to go on at once."""
-        if instance.job.post_stop is not None or instance.job.exec_main is None:
-            if self._end_family(instance, "KILL"):
-                return False
+        left = instance.job.post_stop is not None or instance.job.exec_main is None
+        if left and self._end_family(instance, "KILL"):
+            return False
         return self._may_start_again(instance)
 
     def _may_start_again(self, instance: Instance) -> bool:
@@ -333,9 +336,7 @@ class Lifecycle:
             return
         instance.ending_family = False
         self.touch(instance)
-        if instance.state == states.KILLED or (
-            instance.state == states.POST_STOP and self._may_start_again(instance)
-        ):
+        if instance.state == states.KILLED or (instance.state == states.POST_STOP and self._may_start_again(instance)):
             self.advance(instance)
 
     # ---- timers ---------------------------------------------------------------------------------------------
@@ -449,22 +450,8 @@ class Lifecycle:
             env.update(environment.table(self._extra))
         return Spawn(instance.key, kind, instance.job, tuple(env.values()))
 
-    def _kill_steps(self, instance: Instance) -> list[tuple[str, float]]:
-        """Return signals and the seconds to wait after each; the last is always KILL."""
-        job = instance.job
-        schedule = job.kill_schedule or (job.kill_signal, job.kill_timeout)
-        steps: list[tuple[str, float]] = []
-        for entry in schedule:
-            if steps and isinstance(entry, int) and steps[-1][1] == 0:
-                steps[-1] = (steps[-1][0], float(entry))
-            else:
-                steps.append((str(entry), 0.0))
-        if not steps or steps[-1][0] not in ("KILL", "9"):
-            steps.append(("KILL", 0.0))
-        return steps
-
     def _kill(self, instance: Instance) -> None:
-        steps = self._kill_steps(instance)
+        steps = kill_steps(instance.job)
         name, seconds = steps[min(instance.kill_step, len(steps) - 1)]
         last = instance.kill_step >= len(steps) - 1
         family = last and not instance.job.keep_leftovers
@@ -482,7 +469,7 @@ class Lifecycle:
         if instance.job.keep_leftovers:
             return False
         if grace is None:
-            grace = 0.0 if name == "KILL" else self._kill_steps(instance)[0][1]
+            grace = 0.0 if name == "KILL" else kill_steps(instance.job)[0][1]
         instance.ending_family = True
         self.effects.append(EndFamily(instance.key, name, grace))
         return True
@@ -494,29 +481,4 @@ class Lifecycle:
 
     def _emit(self, instance: Instance) -> Event:
         """Queue the event that goes with the state just entered."""
-        state = instance.state
-        entries = [f"JOB={instance.job_class.name}", f"INSTANCE={instance.name}"]
-        if state in (states.STOPPING, states.WAITING):
-            entries += _result(instance)
-        exported = instance.job.export
-        if exported:
-            env = environment.table(instance.env)
-            present = {entry.partition("=")[0] for entry in entries}
-            for key in exported:
-                if key in env and key not in present:
-                    present.add(key)
-                    entries.append(env[key])
-        return self.events.new(_JOB_EVENTS[state], tuple(entries))
-
-
-def _result(instance: Instance) -> list[str]:
-    if not instance.failed:
-        return ["RESULT=ok"]
-    entries = ["RESULT=failed", f"PROCESS={instance.failed_process}"]
-    status = instance.exit_status
-    if instance.failed_process != "respawn" and status != UNKNOWN:
-        if status > 0xFF:
-            entries.append(f"EXIT_SIGNAL={signal_name(status >> 8)}")
-        else:
-            entries.append(f"EXIT_STATUS={status}")
-    return entries
+        return self.events.new(*job_event(instance))

@@ -233,7 +233,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Refuse:
-    """``request`` failed. ``error``: the last part of the D-Bus error name (UnknownJob, AlreadyStarted, JobFailed, ...)."""
+    """``request`` failed. ``error``: the last part of the D-Bus error name (UnknownJob, JobFailed, ...)."""
 
     request: int
     error: str

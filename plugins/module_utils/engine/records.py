@@ -35,7 +35,7 @@ class Records:
         self._encode = encode
         self._decode = decode
         self._classes: set[str] = set()
-        self._conditions: dict[str, JobClass] = {}
+        self._conditions: set[str] = set()
         self._environment = False
         self._written: set[str] = set()  # keys of records that exist
 
@@ -43,9 +43,9 @@ class Records:
         """Note that the job has got its first instance, lost its last one, or its definition."""
         self._classes.add(name)
 
-    def condition_changed(self, job_class: JobClass) -> None:
+    def condition_changed(self, name: str) -> None:
         """Note that the start on of a job has taken an event, or let some go."""
-        self._conditions[job_class.name] = job_class
+        self._conditions.add(name)
 
     def environment_changed(self) -> None:
         """Note that the job environment has changed."""
@@ -97,17 +97,17 @@ class Records:
             kind, _, rest = key.partition("/")
             by_kind.setdefault(kind, {})[rest] = record
         if _ENVIRONMENT in saved:
-            engine.set_environment(tuple(saved[_ENVIRONMENT]["env"]))
+            engine.catalogue.reset_environment(tuple(saved[_ENVIRONMENT]["env"]))
         for number, record in sorted(by_kind.get("event", {}).items(), key=lambda item: int(item[0])):
             engine.events.restore(_decode_event(int(number), record))
         running = {name: self._decode(record) for name, record in by_kind.get("definition", {}).items()}
         for job in jobs:
             old = running.pop(job.name, None)
-            job_class = engine.add_class(old if old is not None else job)
+            job_class = engine.catalogue.add(old if old is not None else job)
             if old is not None and old != job:
                 job_class.pending = job
         for job in running.values():
-            engine.add_class(job).pending = Removed(announced=False)
+            engine.catalogue.add(job).pending = Removed(announced=False)
         for record in by_kind.get("condition", {}).values():
             job_class_or_none = engine.jobs.get(record["job"])
             if job_class_or_none is not None and job_class_or_none.start_on is not None:
@@ -168,14 +168,14 @@ def _encode_instance(instance: Instance) -> dict[str, Any]:
 
 
 _PLAIN = (
-    "failed", "failed_process", "exit_status", "ready", "replace", "ending_family", "kill_step", "running_since", "wait",
+    "failed", "failed_process", "exit_status", "ready", "replace", "ending_family", "kill_step", "running_since",
+    "wait",
 )  # fmt: skip
 
 
 def _restore_instance(engine: Engine, job_class: JobClass, record: Mapping[str, Any]) -> list[Effect]:
     events = engine.events
-    instance = Instance(job_class, record["name"], events)
-    job_class.instances[instance.name] = instance
+    instance = engine.catalogue.add_instance(job_class, record["name"])
     instance.goal = record["goal"]
     instance.state = record["state"]
     instance.env = tuple(record["env"])

@@ -34,7 +34,7 @@ def too_fast(job: Job, history: RespawnHistory, now: float) -> bool:
 
 
 def next_delay(job: Job, history: RespawnHistory, ran: float) -> float:
-    """Return the seconds to wait before this respawn: doubled each time up to the cap, the first again after a good run.
+    """Return the seconds to wait before this respawn: doubled up to the cap, back to the first after a good run.
 
     ``ran``: seconds that the process was running. A run is good when it is longer than the limit's interval and
     longer than the delay before it.

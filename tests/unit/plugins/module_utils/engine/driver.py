@@ -8,8 +8,28 @@ from typing import Any, Optional
 from ansible_collections.foster.init.plugins.module_utils.engine.engine import Engine
 from ansible_collections.foster.init.plugins.module_utils.engine.instance import Instance
 from ansible_collections.foster.init.plugins.module_utils.engine.messages import (
-    Announce, CancelTimer, Define, Effect, Emit, EndFamily, FamilyEnded, Input, ProcessExited, Ready, Refuse, Reply,
-    Restart, SetTimer, Signal, Spawn, Spawned, SpawnFailed, Start, Stop, TimerFired, Warn,
+    Announce,
+    CancelTimer,
+    Define,
+    Effect,
+    Emit,
+    EndFamily,
+    FamilyEnded,
+    Input,
+    ProcessExited,
+    Ready,
+    Refuse,
+    Reply,
+    Restart,
+    SetTimer,
+    Signal,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    Start,
+    Stop,
+    TimerFired,
+    Warn,
 )  # fmt: skip
 from ansible_collections.foster.init.plugins.module_utils.engine.signals import signal_number
 from ansible_collections.foster.init.plugins.module_utils.job.model import Job, ProcessKind
