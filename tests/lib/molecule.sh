@@ -7,7 +7,7 @@
 CONTAINER_PACKAGES=(podman runc conmon netavark aardvark-dns mmdebstrap debian-archive-keyring iproute2 iptables openssh-client util-linux)
 
 part_molecule() {
-  local scenario venv scenarios=("${1#:}")
+  local venv scenarios=("${1#:}")
   [ -n "${scenarios[0]}" ] || scenarios=(systemd bare)
   if [ "$(id -u)" -ne 0 ]; then not_run "containers with an init need root"; return; fi
   if ! container_tools >"$RUN/apt.log" 2>&1; then
@@ -25,8 +25,8 @@ molecule_scenarios() {
   containers_conf >"$RUN/containers.conf"
   for scenario in "$@"; do
     check "molecule $scenario" in_copy env CONTAINERS_CONF="$RUN/containers.conf" FOSTER_TEST_RUN="$RUN_ID" \
-      FOSTER_TEST_CACHE="$CACHE" FOSTER_TEST_IMAGE="$LIB/image.sh" MOLECULE_EPHEMERAL_DIRECTORY="$RUN/molecule-$scenario" \
-      "$LIB/with_cgroup2.sh" bash -c "cd extensions && molecule test --scenario-name '$scenario'"
+      NO_COLOR=1 PY_COLORS=0 MOLECULE_EPHEMERAL_DIRECTORY="$RUN/molecule-$scenario" \
+      "$LIB/with_cgroup2.sh" bash -c "cd extensions && molecule --base-config molecule/config.yml test --scenario-name '$scenario'"
   done
 }
 
@@ -41,7 +41,8 @@ container_tools() {
   done
 }
 
-# containers_conf: podman asks for limits above the hard ones where root lacks CAP_SYS_RESOURCE, and crun refuses some cgroup setups
+# containers_conf: podman asks for limits above the hard ones where root lacks CAP_SYS_RESOURCE, crun refuses some cgroup
+# setups, and with another network backend than netavark the containers get no address where the plugins of CNI are missing
 containers_conf() {
   local files processes most
   files=$(ulimit -Hn)
@@ -54,12 +55,15 @@ containers_conf() {
 default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
 [engine]
 runtime = "runc"
+[network]
+network_backend = "netavark"
 CONF
 }
 
 # remove_containers RUN: those of this run only, on every way out of the runner
 remove_containers() {
   local ids
+  if [ -e "$RUN/containers.conf" ]; then export CONTAINERS_CONF=$RUN/containers.conf; fi
   command -v podman >/dev/null && [ "$(id -u)" -eq 0 ] || return 0
   ids=$(podman ps --all --quiet --filter "label=foster.test.run=$1" 2>/dev/null) || return 0
   if [ -n "$ids" ]; then

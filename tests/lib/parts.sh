@@ -49,7 +49,7 @@ in_copy() (
   export PIP_CONFIG_FILE
   export HOME=$CACHE/home ANSIBLE_HOME=$CACHE/home/.ansible ANSIBLE_COLLECTIONS_PATH=$CACHE ANSIBLE_NOCOLOR=1
   mkdir -p "$HOME"
-  cd "$COPY"
+  cd "$COPY" || exit
   "$@"
 )
 
