@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``start on`` and ``stop on`` as they come over D-Bus: operators after their operands, ``["/AND"]`` and ``["/OR"]``."""
+"""``start on`` and ``stop on`` as they come over D-Bus: operators (``["/AND"]``, ``["/OR"]``) last."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fosterctl, and Upstart's clients by their names: find the verb, read the options, run, and say errors in one sentence.
+"""fosterctl, and Upstart's clients by their names: find the verb, read the options, run, say errors in a sentence.
 
 Called as initctl, start, stop, restart, reload, status or emit it prints what Upstart 1.13.2's initctl prints, with its
 exit statuses. A verb is one file in ``verbs``, imported only when it is called.
@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 
 from ..dbus.errors import BusError, BusUnreachable
 from .context import CommandError, Context
-from .options import Option, UsageError, describe, parse
+from .options import Option, UsageError, Values, describe, parse
 
 UPSTART_NAMES = ("initctl", "start", "stop", "restart", "reload", "status", "emit")
 
-# verb -> file; "" before the second part marks verbs that only fosterctl has, Upstart's clients do not know them
+# verb -> file in verbs/
 VERBS = {
     "start": "start",
     "stop": "stop",
@@ -87,15 +88,14 @@ def main(argv: list[str]) -> int:
 
 def _flush() -> None:
     """Let what was printed come before the error, where both go to one file."""
-    try:
+    with suppress(OSError):
         sys.stdout.flush()
-    except OSError:
-        pass
 
 
 def _run(program: str, upstart: bool, words: list[str]) -> int:
     common = COMMON if upstart else COMMON + OURS_COMMON
-    values, rest = {}, words
+    values: Values = {}
+    rest = words
     if program in VERBS:
         name = program
     else:

@@ -12,7 +12,7 @@ Values = dict[str, Union[bool, str]]
 
 
 class Option(NamedTuple):
-    """An option: its long name, its letter ("" for none), the word for its value ("" for a switch), and what it does."""
+    """An option: long name, letter ("" for none), the word for its value ("" for a switch), and what it does."""
 
     name: str
     letter: str = ""

@@ -12,9 +12,9 @@ _MAX_DEPTH = 1000  # of a chain of parents; the kernel's namespaces nest 32 deep
 
 
 class Cgroup(NamedTuple):
-    """The control groups of a process. ``path``: in the hierarchy that sessions are kept in; ``all``: every line.
+    """The control groups of a process. ``path``: in the hierarchy where sessions are; ``all``: every line.
 
-    cgroup v2 has one line ``0::/path``; v1 and hybrid have more, among them ``name=systemd``, where logind keeps sessions.
+    cgroup v2 has the line ``0::/path``; v1 and hybrid have more, and logind keeps sessions in ``name=systemd``.
     """
 
     path: str

@@ -2,7 +2,7 @@
 """The proof that a daemon does not depend on the login session that started it.
 
 logind ends a session by its control group, whatever setsid and double forks did; a terminal ends what hangs on it; a
-``systemd --user`` or a multiplexer takes its children with it. So the proof looks at control group, session, and every ancestor.
+``systemd --user`` or a multiplexer takes its children with it. So the proof looks at control group, session and ancestors.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from .identity import Stat, read_stat
 
 # Programs that stand between a person and what that person runs; the names as in /proc/PID/comm (15 bytes).
 LOGIN_PROGRAMS = frozenset(
-    "sshd sshd-session sshd-auth dropbear login su sudo sudo-rs doas runuser tmux tmux:server screen SCREEN mosh-server gdm-session-wor "
-    "gnome-terminal- xterm konsole script dtach abduco zellij telnetd in.telnetd agetty cockpit-bridge".split()
-)
+    (
+        "sshd", "sshd-session", "sshd-auth", "dropbear", "telnetd", "in.telnetd", "mosh-server", "cockpit-bridge",
+        "login", "agetty", "su", "sudo", "sudo-rs", "doas", "runuser", "gdm-session-wor", "gnome-terminal-", "xterm",
+        "konsole", "tmux", "tmux: server", "screen", "SCREEN", "script", "dtach", "abduco", "zellij",
+    )
+)  # fmt: skip
 _SESSION_SCOPE = re.compile(r"(?:^|/)session-[^/]+\.scope(?:/|$)")
 _USER_MANAGER = re.compile(r"(?:^|/)(?:user@[^/]*|user\.slice|user-[^/]*\.slice)(?:/|$)")
 
@@ -96,7 +99,7 @@ def _bound_by_ancestor(above: Sequence[Stat], supervisor: Optional[int], user: b
     for stat in above:
         if stat.pid == 1:
             continue
-        if stat.name in LOGIN_PROGRAMS or stat.name.startswith("tmux"):
+        if stat.name in LOGIN_PROGRAMS:
             return f"its ancestor {_named(stat)} belongs to a login and may take it along"
         if not user and stat.name in ("systemd", "init") and "--user" in command_line(stat.pid, proc):
             return f"its ancestor {_named(stat)} is a user's manager and ends with the user's last session"

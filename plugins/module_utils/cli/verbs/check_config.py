@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``check-config``: conditions that can never come true, of the supervisor's jobs; or errors in job files given by path."""
+"""``check-config``: conditions that can never come true; or, given paths, errors in job files."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _follow(path: str, file: Any) -> None:
             continue
         try:
             if os.stat(path).st_ino != os.fstat(file.fileno()).st_ino:
-                file = open(path, "rb")  # noqa: SIM115: it stays open until we are interrupted
+                file = open(path, "rb")  # noqa: SIM115 (open until we are interrupted)
                 continue
         except FileNotFoundError:
             pass
