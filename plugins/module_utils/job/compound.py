@@ -204,11 +204,8 @@ class Limits(Kind):
             limits = self.read([str(name), words[0], words[-1]], limits)
         return limits
 
-    def to_option(self, value: Any) -> dict[str, Any]:
-        return {
-            name: {part: getattr(limit, part) if getattr(limit, part) is not None else "unlimited" for part in ("soft", "hard")}
-            for name, limit in value
-        }
+    def to_option(self, value: Any) -> dict[str, str]:
+        return {name: f"{self._word(limit.soft)} {self._word(limit.hard)}" for name, limit in value}
 
     def _number(self, word: str) -> Optional[int]:
         if word in ("unlimited", "-1"):

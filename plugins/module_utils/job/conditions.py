@@ -16,7 +16,7 @@ MOST_OPERATORS = 200  # no job needs more, and whoever walks the tree may recurs
 
 
 class _Group:
-    """What is between two parentheses while it is read: the tree so far and the operator that waits for its right side."""
+    """What is between two parentheses so far: the tree, and the operator that waits for its right side."""
 
     def __init__(self, line: int) -> None:
         self.line = line

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""References to variables in a job's texts: ``$VAR``, ``${VAR}``, ``${VAR:-x}``, ``${VAR-x}``, ``${VAR:+x}``, ``${VAR+x}``.
+"""References to variables: ``$VAR``, ``${VAR}``, ``${VAR:-x}``, ``${VAR-x}``, ``${VAR:+x}``, ``${VAR+x}``.
 
 As in Upstart's environ_expand(): both the name and the argument of a reference are expanded themselves, what a variable
 holds is not, ``${}`` is a dollar sign, and so is a ``$`` that begins no reference.

@@ -112,7 +112,7 @@ class Reader:
     def block(self, kind: str) -> str:
         """Return the lines up to ``end kind``, without the white space that all of them begin with."""
         first_line = self.line
-        lines = []
+        lines: list[str] = []
         end = re.compile(rf"[ \t\r]*end[ \t\r]+{kind}[ \t\r]*(?:#.*)?$")
         while not self.at_end():
             stop = self.text.find("\n", self.position)
@@ -222,7 +222,7 @@ def quoted(word: str) -> Optional[str]:
         return f'{key}"{body}"'
     if "'" not in body:
         return f"{key}'{body}'"
-    return f'{key}"' + body.replace('"', "\"'\"'\"") + '"'
+    return f'{key}"' + body.replace('"', '"\'"\'"') + '"'
 
 
 def line_of(words: Iterable[str]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A job in YAML: the names of the stanzas with underscores, in both directions, and Ansible's argument_spec for them."""
+"""A job in YAML: stanzas named with underscores, in both directions, and Ansible's argument_spec for them."""
 
 from __future__ import annotations
 

@@ -91,7 +91,9 @@ def _find(reader: Reader) -> tuple[str, Stanza]:
     mark = reader.mark()
     second = "" if not longer or reader.at_line_end() else reader.word(dequote=False)
     for rest in longer:
-        if rest[0] == second and all(not reader.at_line_end() and reader.word(dequote=False) == word for word in rest[1:]):
+        if rest[0] == second and all(
+            not reader.at_line_end() and reader.word(dequote=False) == word for word in rest[1:]
+        ):
             words = f"{first} {' '.join(rest)}"
             return words, _BY_WORDS[words]
     reader.rewind(mark)
