@@ -240,6 +240,7 @@ def work(module: FosterModule) -> dict:
         on_change=given["on_change"],
         wait_timeout=given["wait_timeout"],
         check=module.check_mode,
+        user=given["scope"] == "user",
     )
     outcome = Convergence(request, lambda: Supervisor.open(where.address)).run()
     for warning in outcome.warnings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from ..dbus.errors import BusError
@@ -38,6 +38,7 @@ class Request:
     on_change: str = "restart"
     wait_timeout: float = 60.0
     check: bool = False
+    user: bool = False
 
 
 @dataclass
@@ -166,15 +167,14 @@ class Convergence:
 
     def _check_escaped(self, supervisor: Supervisor) -> None:
         """Refuse to start under a supervisor that hangs on a login session itself."""
-        pid = supervisor.capabilities().get("pid")
-        if not pid:
-            return
-        proof = escape.proof(int(pid))
+        request = self._request
+        pid = supervisor.pid
+        proof = escape.proof(pid, user=request.user)
         if not proof.escaped:
             raise TaskError(
-                f"{self._request.name}: is not started, because the supervisor (pid {pid}) runs under a login session: "
+                f"{request.name}: is not started, because the supervisor (pid {pid}) runs under a login session: "
                 f"{proof.reason}. Let the module foster.init.supervisor start it.",
-                escape=asdict(proof),
+                escape=proof._asdict(),
             )
 
     def _environments(
@@ -280,7 +280,7 @@ class Convergence:
         proofs = []
         running = [each for each in found.values() if wanted.instance in (None, each["name"])]
         if request.state in ("started", "restarted", "reloaded"):
-            proofs = [proof for each in running if (proof := _proof(each)) is not None]
+            proofs = [proof for each in running if (proof := _proof(each, supervisor, request.user)) is not None]
         bad = next((proof for proof in proofs if not proof["escaped"]), None)
         if bad and not request.check:
             raise TaskError(
@@ -299,15 +299,13 @@ def _seen_instances(known: Optional[dict[str, Any]]) -> dict[str, SeenInstance]:
     }
 
 
-def _proof(instance: dict[str, Any]) -> Optional[dict[str, Any]]:
+def _proof(instance: dict[str, Any], supervisor: Optional[Supervisor], user: bool) -> Optional[dict[str, Any]]:
     """Return the proof of escape of the instance's main process, None where there is no such process."""
     pid = next((each["pid"] for each in instance.get("processes", ()) if each["kind"] == "main"), None)
-    if pid is None:
+    if pid is None or supervisor is None:
         return None
-    try:
-        return {"instance": instance["name"], **asdict(escape.proof(pid))}
-    except (ProcessLookupError, FileNotFoundError):
-        return None  # it has ended since
+    proof = escape.proof(pid, supervisor=supervisor.pid, user=user)
+    return {"instance": instance["name"], **proof._asdict()} if proof.ppid else None  # else it has ended since
 
 
 def _how(failure: dict[str, Any]) -> str:

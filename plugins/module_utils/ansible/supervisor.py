@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import struct
 import time
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -33,6 +36,13 @@ class Supervisor:
                 f"{str(error).rstrip('.')}. Apply the role foster.init.supervisor to this host, or the module "
                 "foster.init.supervisor with state: started."
             ) from error
+
+    @property
+    def pid(self) -> int:
+        """Return the pid of the process that listens at the other end."""
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as sock:
+            credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[0])
 
     def close(self) -> None:
         """Close the connection; nothing that was started cares."""
