@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carry out the steps of a case on a session and note what it shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import BinaryIO, Optional
+
+from .case import Case
+from .session import Session
+from .trace import Step, Trace
+
+_QUIET = 0.2  # seconds without a signal that end a step, as in the recordings
+_LATE = 2.0  # seconds more that signals of the recording may take on a busy machine
+_LIMIT = 25.0  # seconds for a command in the foreground
+_BLOCKED_LIMIT = 2.0  # the same where it is expected to block for ever
+_CLIENT_VERBS = frozenset(("start", "stop", "restart", "reload", "status", "emit", "list"))
+
+
+class _Command:
+    """A client under way; its output goes to files, so that no pipe fills up."""
+
+    def __init__(self, arguments: list[str], session: Session, sort: bool = False) -> None:
+        self._sort = sort
+        self._started = time.monotonic()
+        self._out, self._err = (_scratch(session.base, name) for name in ("stdout", "stderr"))
+        self._process = subprocess.Popen(
+            arguments,
+            env=session.client_environment,
+            cwd=session.work,
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._err,
+        )
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end; False when it did not come in time."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def report(self, step: Step) -> None:
+        """Put output, exit code and duration into `step`."""
+        step.code = self._process.returncode
+        step.seconds = time.monotonic() - self._started
+        step.stdout, step.stderr = _read(self._out), _read(self._err)
+        if self._sort:
+            step.stdout.sort()
+
+
+def _scratch(base: Path, name: str) -> BinaryIO:
+    return open(tempfile.mkstemp(prefix=f"{name}.", dir=base)[1], "w+b")
+
+
+def _read(file: BinaryIO) -> list[str]:
+    file.seek(0)
+    lines = file.read().decode("utf-8", "replace").split("\n")
+    file.close()
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+class Player:
+    """Plays one case on one session."""
+
+    def __init__(self, case: Case, session: Session) -> None:
+        self._case = case
+        self._session = session
+        self._background: dict[str, _Command] = {}
+        self._seen = 0  # signals so far
+        self._promised = 0  # signals in the expected trace up to this step
+
+    def play(self) -> Trace:
+        """Start the supervisor, do every step, return the trace, with this run's paths replaced by their names."""
+        self._session.start()
+        boot = Step("(boot)")
+        self._settle(boot, None)
+        boot.signals.clear()  # JobAdded, as far as we were quick enough to see them
+        self._seen = 0
+        trace = Trace([boot])
+        for number, text in enumerate(self._case.steps, 1):
+            expected = _at(self._case.expected, number, text)
+            self._promised += len(expected.signals) if expected else 0
+            step = Step(text)
+            trace.steps.append(step)
+            self._do(step, text, expected)
+            self._settle(step, expected)
+            if text.startswith("initkill "):
+                code = self._session.exit_code()
+                step.notes.append("init alive" if code is None else f"init exited {code}")
+        trace.files = self._session.files()
+        for name, command in self._background.items():
+            if command.running():
+                trace.blocked.append(name)
+                command.kill()
+        return _rename(trace, self._session)
+
+    def _do(self, step: Step, text: str, expected: Optional[Step]) -> None:
+        verb, _, rest = text.partition(" ")
+        if verb.startswith("&"):
+            self._background[verb[1:]] = self._command(rest)
+        elif verb == "wait":
+            name, _, seconds = rest.partition(" ")
+            self._finish(self._background[name], step, float(seconds or _LIMIT), name)
+        elif verb == "isrunning":
+            step.notes.append("blocked" if self._background[rest].running() else "returned")
+        elif verb == "sleep":
+            time.sleep(float(rest))
+        elif verb == "kill":
+            self._kill(step, shlex.split(rest))
+        elif verb == "initkill":
+            if self._session.exit_code() is None:
+                os.kill(self._session.pid, signal.Signals[f"SIG{rest}"])
+        elif verb == "reconnect":
+            self._session.connect()
+        else:
+            command = self._command(text)
+            limit = _BLOCKED_LIMIT if expected is not None and expected.timed_out else _LIMIT
+            if not command.wait(limit):
+                step.notes.append("TIMED OUT (blocked)")
+                command.kill()
+            command.report(step)
+
+    def _command(self, text: str) -> _Command:
+        verb, _, rest = text.partition(" ")
+        if verb == "sh":
+            return _Command(["/bin/sh", "-c", rest], self._session)
+        if verb not in _CLIENT_VERBS and verb != "initctl":
+            raise ValueError(f"{self._case.name}: unknown step {text!r}")
+        words = shlex.split(text)
+        program = str(self._session.base / "bin" / "initctl")
+        # The recordings run `initctl start x`, whose messages begin with "initctl:".
+        return _Command([program, *(words[1:] if verb == "initctl" else words)], self._session, sort=verb == "list")
+
+    def _finish(self, command: _Command, step: Step, seconds: float, name: str) -> None:
+        if command.wait(seconds):
+            command.report(step)
+            del self._background[name]
+        else:
+            step.notes.append("STILL BLOCKED")
+
+    def _kill(self, step: Step, words: list[str]) -> None:
+        name, job, *more = words
+        kind = next((word[5:] for word in more if word.startswith("proc=")), "main")
+        variables = [word for word in more if not word.startswith("proc=")]
+        status = Step("status")
+        asked = self._command(shlex.join(["status", job, *variables]))
+        asked.wait(_LIMIT)
+        asked.report(status)
+        pattern = r", process (\d+)" if kind == "main" else rf"\t{re.escape(kind)} process (\d+)"
+        found = re.search(pattern, "\n".join(status.stdout))
+        if found is None:
+            step.notes.append(f"no {kind} process of {job}: {' '.join(status.stdout + status.stderr)}")
+        else:
+            os.kill(int(found[1]), signal.Signals[f"SIG{name}"])
+
+    def _settle(self, step: Step, expected: Optional[Step]) -> None:
+        """Wait until nothing has moved for a while; longer while the recording promises more than has come."""
+        listener = self._session.listener
+        if listener is None:
+            return
+        begun = time.monotonic()
+        while True:
+            step.signals += (taken := listener.take())
+            self._seen += len(taken)
+            waited = time.monotonic() - begun
+            quiet = min(listener.quiet_for(), waited)
+            missing = expected is not None and self._seen < self._promised and self._session.exit_code() is None
+            if quiet >= _QUIET and not (missing and quiet < _LATE and expected is not None and expected.signals):
+                return
+            if waited > _LIMIT:
+                step.notes.append("signals do not end")
+                return
+            time.sleep(0.01)
+
+
+def _at(trace: Trace, number: int, text: str) -> Optional[Step]:
+    if number < len(trace.steps) and trace.steps[number].text == text:
+        return trace.steps[number]
+    return None
+
+
+def _rename(trace: Trace, session: Session) -> Trace:
+    """Write `$BASE` and `@CWD@` for the folders of this run."""
+    base = str(session.base)
+    names = ((str(session.work), "@CWD@"), (base, "$BASE"), (base.replace("/", "\\/"), "$BASE"))
+
+    def rename(line: str) -> str:
+        for path, name in names:
+            line = line.replace(path, name)
+        return line
+
+    for step in trace.steps:
+        step.stdout, step.stderr = [rename(line) for line in step.stdout], [rename(line) for line in step.stderr]
+    trace.files = {name: [rename(line) for line in lines] for name, lines in trace.files.items()}
+    return trace
