@@ -13,6 +13,9 @@ tree_copy() {
   git ls-files -z --cached --others --exclude-standard |
     while IFS= read -r -d '' file; do [ -e "$file" ] || [ -L "$file" ] && printf '%s\0' "$file"; done |
     tar --create --null --files-from=- | tar --extract --directory="$copy"
+  # ansible-test asks git which files there are, and would find the repository around the copy, which ignores .cache/.
+  git -C "$copy" init --quiet
+  git -C "$copy" add --all
   echo "$copy"
 }
 
