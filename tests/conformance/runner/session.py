@@ -79,7 +79,7 @@ class Session:
         return {**self.environment, "UPSTART_SESSION": self.address}
 
     def start(self) -> None:
-        """Start the supervisor and connect the listener. Raises RuntimeError with its output when it does not come up."""
+        """Start the supervisor and connect the listener. Raises RuntimeError with its output when that fails."""
         options = ["--user", "--confdir", str(self.conf), "--logdir", str(self.logs), "--no-startup-event"]
         with open(self.base / "init.log", "wb") as log:
             self._process = subprocess.Popen(
