@@ -11,6 +11,7 @@ from typing import Any, Optional
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.foster.init.plugins.module_utils.inits.hosting import files
 from ansible_collections.foster.init.plugins.plugin_utils import bundle
 
 MODULE = "foster.init.supervisor"
@@ -31,7 +32,7 @@ class ActionModule(ActionBase):
             built = bundle.build()
         except bundle.BundleError as error:
             raise AnsibleActionFail(f"The supervisor's bundle cannot be built on the controller: {error}.") from error
-        arguments["bundle_digest"] = built.digest
+        arguments["bundle_digest"] = files.unpacked_name(built.data)
         try:
             result.update(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
             if result.pop("needs_bundle", False) and not result.get("failed"):

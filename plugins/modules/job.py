@@ -197,9 +197,10 @@ failure:
     log_tail: ["Address already in use"]
 """
 
-from ansible_collections.foster.init.plugins.module_utils.ansible import jobfile, places
+from ansible_collections.foster.init.plugins.module_utils.ansible import jobfile
 from ansible_collections.foster.init.plugins.module_utils.ansible.converge import Convergence, Request
 from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
+from ansible_collections.foster.init.plugins.module_utils.ansible.installation import layout_of
 from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
 from ansible_collections.foster.init.plugins.module_utils.ansible.supervisor import Supervisor
 from ansible_collections.foster.init.plugins.module_utils.job.names import check_name
@@ -226,12 +227,12 @@ def definition(module: FosterModule) -> str | None:
 def work(module: FosterModule) -> dict:
     """Bring the job to its state and return what the task returns."""
     check_name(module.params["name"])
-    where = places.of(module.params["scope"])
+    layout = layout_of(module.params["scope"])
     given = module.params
     env = given["env"]
     request = Request(
         name=given["name"],
-        folder=where.jobs,
+        folder=layout.jobs,
         state=given["state"],
         text=definition(module),
         override=given["override"],
@@ -242,7 +243,7 @@ def work(module: FosterModule) -> dict:
         check=module.check_mode,
         user=given["scope"] == "user",
     )
-    outcome = Convergence(request, lambda: Supervisor.open(where.address)).run()
+    outcome = Convergence(request, lambda: Supervisor.open(f"unix:path={layout.socket}")).run()
     for warning in outcome.warnings:
         module.warn(warning)
     return {"job": outcome.job, "escape": outcome.escape, **outcome.difference.result(module._diff)}

@@ -86,7 +86,7 @@ capabilities:
   type: dict
 """
 
-from ansible_collections.foster.init.plugins.module_utils.ansible import places
+from ansible_collections.foster.init.plugins.module_utils.ansible.installation import layout_of
 from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
 from ansible_collections.foster.init.plugins.module_utils.ansible.supervisor import Supervisor
 from ansible_collections.foster.init.plugins.module_utils.job.names import check_name
@@ -97,7 +97,7 @@ def work(module: FosterModule) -> dict:
     name = module.params["name"]
     if name is not None:
         check_name(name)
-    supervisor = Supervisor.open(places.of(module.params["scope"]).address)
+    supervisor = Supervisor.open(f"unix:path={layout_of(module.params['scope']).socket}")
     jobs = []
     for each, described in sorted(supervisor.describe(*([name] if name else [])).items()):
         found = dict(described)

@@ -9,6 +9,7 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule
 
 from ..dbus.errors import BusError, BusUnreachable, ProtocolError
+from ..inits.errors import InitError
 from ..job.errors import ExpandError, JobError, UnknownParameter, nearest
 from ..job.options import argument_spec
 from .errors import TaskError
@@ -25,7 +26,7 @@ class FosterModule(AnsibleModule):  # type: ignore[misc]
             result = work(self)
         except TaskError as error:
             self.fail_json(msg=str(error), **error.details)
-        except (JobError, UnknownParameter, ExpandError, BusUnreachable, ProtocolError) as error:
+        except (JobError, UnknownParameter, ExpandError, BusUnreachable, ProtocolError, InitError) as error:
             self.fail_json(msg=str(error))
         except BusError as error:
             self.fail_json(msg=error.message, error=error.name)

@@ -26,10 +26,11 @@ CONNECT_TIMEOUT = 10.0  # seconds for the connection and for calls that only rea
 
 def user_socket(environ: Mapping[str, str], uid: int) -> str:
     """Return where the supervisor of ``uid`` listens: below XDG_RUNTIME_DIR, or the folder that takes its place."""
-    runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
-    if not os.path.isdir(runtime):
-        runtime = f"/tmp/foster-{uid}"
-    return f"{runtime}/foster/control"
+    for runtime in (environ.get("XDG_RUNTIME_DIR"), f"/run/user/{uid}"):
+        if runtime and os.access(runtime, os.W_OK):  # a task that came in through su has no XDG_RUNTIME_DIR
+            return f"{runtime}/foster/control"
+    home = environ.get("HOME") or os.path.expanduser("~")
+    return f"{environ.get('XDG_CACHE_HOME') or f'{home}/.cache'}/foster/control"
 
 
 def address(environ: Mapping[str, str], uid: int, system: bool = False, user: bool = False) -> str:
