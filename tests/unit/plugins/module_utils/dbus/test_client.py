@@ -110,9 +110,9 @@ def test_an_error_reply_is_raised_with_name_and_text(serve: Any) -> None:
         server.sock.sendall(message.error_reply(1, call.serial, "a.Error.UnknownJob", "Unknown job: x"))
         server.wait_for_end()
 
-    with client.Connection.open(serve(script).address, timeout=10) as connection:
-        with pytest.raises(BusError, match=r"^Unknown job: x$") as caught:
-            connection.call(*CALL)
+    with client.Connection.open(serve(script).address, timeout=10) as connection, pytest.raises(BusError) as caught:
+        connection.call(*CALL)
+    assert caught.value.message == "Unknown job: x"
     assert (caught.value.name, caught.value.short) == ("a.Error.UnknownJob", "UnknownJob")
 
 
@@ -218,9 +218,9 @@ def test_nonsense_from_the_server_is_an_error(serve: Any) -> None:
         server.sock.sendall(b"\xff" * 100)
         server.wait_for_end()
 
-    with client.Connection.open(serve(script).address, timeout=10) as connection:
-        with pytest.raises(BusError, match="does not speak D-Bus"):
-            connection.call(*CALL)
+    connection = client.Connection.open(serve(script).address, timeout=10)
+    with connection, pytest.raises(BusError, match="does not speak D-Bus"):
+        connection.call(*CALL)
 
 
 def test_values_that_cannot_be_sent_leave_the_connection_usable(serve: Any) -> None:
