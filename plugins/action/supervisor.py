@@ -10,7 +10,6 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.foster.init.plugins.module_utils.inits.hosting import files
 from ansible_collections.foster.init.plugins.plugin_utils import bundle
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option C(definition): one sub option for each stanza, read from the table of stanzas, so that it is never behind."""
+"""The option C(definition): one sub option for each stanza, read from the table, so that it is never behind."""
 
 from __future__ import annotations
 

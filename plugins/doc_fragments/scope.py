@@ -13,8 +13,8 @@ options:
       - Whose jobs are meant.
       - V(system) is the host's supervisor. It runs as root, its jobs lie in C(/etc/foster) and it listens on
         C(/run/foster/control). Changing anything needs root.
-      - V(user) is the supervisor of the user that the task runs as. Its jobs lie in C($XDG_CONFIG_HOME/foster), which is
-        C(~/.config/foster) where that is not set.
+      - V(user) is the supervisor of the user that the task runs as. Its jobs lie in C($XDG_CONFIG_HOME/foster),
+        which is C(~/.config/foster) where that is not set.
     type: str
     choices: [system, user]
     default: system

@@ -11,9 +11,10 @@ version_added: 0.1.0
 author:
   - The foster.init developers (@foster-init)
 description:
-  - Writes a job down and brings it to a state. The job is never a child of the task, it is started by the supervisor. So it
-    does not end with the task, the connection or the login session.
-  - The task waits until the job is ready, or has failed. Then it says which process failed and how, and what it wrote last.
+  - Writes a job down and brings it to a state. The job is never a child of the task, it is started by the
+    supervisor. So it does not end with the task, the connection or the login session.
+  - The task waits until the job is ready, or has failed. Then it says which process failed and how, and what it
+    wrote last.
   - A start that would leave the daemon under the login session fails.
 extends_documentation_fragment:
   - foster.init.attributes
@@ -30,8 +31,8 @@ attributes:
   idempotent:
     support: partial
     details: >-
-      Not with O(state=restarted) and O(state=reloaded), and not with O(state=started) for a task, which ends by itself and
-      runs again each time.
+      Not with O(state=restarted) and O(state=reloaded), and not with O(state=started) for a task, which ends by
+      itself and runs again each time.
 options:
   name:
     description:
@@ -44,11 +45,13 @@ options:
     type: str
   src:
     description:
-      - The path of a job file on the target, whose text is taken. Mutually exclusive with O(definition) and O(content).
+      - The path of a job file on the target, whose text is taken. Mutually exclusive with O(definition) and
+        O(content).
     type: path
   override:
     description:
-      - The text of the job's C(.override) file, whose stanzas replace those of the job. The empty string removes the file.
+      - The text of the job's C(.override) file, whose stanzas replace those of the job. The empty string removes the
+        file.
       - Without this option the file is left alone, but see O(enabled).
     type: str
   state:
@@ -68,14 +71,14 @@ options:
     type: dict
   enabled:
     description:
-      - Whether the job's C(start on) is in force. V(false) puts the stanza C(manual) into the C(.override) file, V(true) takes
-        it out. Without this option nothing is touched.
+      - Whether the job's C(start on) is in force. V(false) puts the stanza C(manual) into the C(.override) file,
+        V(true) takes it out. Without this option nothing is touched.
     type: bool
   on_change:
     description:
       - What happens with O(state=started) to instances that run already when the definition is another one.
-      - V(restart) replaces instances that were started with another definition than the one that is in force now. They are
-        stopped and started again, all of them, because they share the definition.
+      - V(restart) replaces instances that were started with another definition than the one that is in force now.
+        They are stopped and started again, all of them, because they share the definition.
       - V(reload) sends the reload signal when this task changes the definition.
       - V(none) lets them run as they are.
     type: str
@@ -187,8 +190,8 @@ actions:
   sample: [write /etc/foster/web.conf, start web]
 failure:
   description:
-    - What failed. Which process of the job, its exit status or signal, or the step that could not be done before its program
-      ran, and the last lines of its log.
+    - What failed. Which process of the job, its exit status or signal, or the step that could not be done before its
+      program ran, and the last lines of its log.
   returned: when a start has failed
   type: dict
   sample:
@@ -218,7 +221,9 @@ def definition(module: FosterModule) -> str | None:
     if source is not None:
         text = jobfile.read(source)
         if text is None:
-            raise TaskError(f"src: {source} does not exist on the target; copy the job file there, or give its text as content.")
+            raise TaskError(
+                f"src: {source} does not exist on the target; copy the job file there, or give its text as content."
+            )
     if text is not None and not text.endswith("\n"):
         text += "\n"
     return text

@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - The foster.init developers (@foster-init)
 description:
-  - Returns jobs with their instances, processes, history and the reason why one is not running, and what the supervisor can
-    do on this host.
+  - Returns jobs with their instances, processes, history and the reason why one is not running, and what the
+    supervisor can do on this host.
 extends_documentation_fragment:
   - foster.init.attributes
   - foster.init.attributes.info

@@ -11,10 +11,10 @@ version_added: 0.1.0
 author:
   - The foster.init developers (@foster-init)
 description:
-  - Installs the supervisor C(fosterd) and its command line C(fosterctl) as one file, and lets the host's init run it. Without
-    an init, as in most containers, it becomes a daemon of its own.
-  - The file is built on the controller and only transferred when the target has another one. The target needs Python 3.9 or
-    newer and nothing else.
+  - Installs the supervisor C(fosterd) and its command line C(fosterctl) as one file, and lets the host's init run
+    it. Without an init, as in most containers, it becomes a daemon of its own.
+  - The file is built on the controller and only transferred when the target has another one. The target needs Python
+    3.9 or newer and nothing else.
   - An upgrade lets the running supervisor execute itself again. Its jobs run on.
 extends_documentation_fragment:
   - foster.init.attributes
@@ -29,7 +29,8 @@ attributes:
     support: partial
     details: Not with O(state=restarted).
   action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    description: >-
+      Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
     support: full
 options:
   state:
@@ -38,7 +39,8 @@ options:
       - V(started) does that, and starts it where it does not run.
       - V(restarted) does that, and lets it execute itself again where it runs. Jobs run on.
       - V(stopped) stops the jobs and it.
-      - V(absent) stops the jobs and it, and removes everything that was installed. Job files and logs stay, but see O(purge).
+      - V(absent) stops the jobs and it, and removes everything that was installed. Job files and logs stay, but see
+        O(purge).
     type: str
     choices: [present, started, stopped, restarted, absent]
     default: started

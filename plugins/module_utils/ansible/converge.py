@@ -161,8 +161,8 @@ class Convergence:
             if request.state in ("present", "absent"):
                 return None
             raise TaskError(
-                f"{request.name}: env lacks {error.name}, which the job's stanza instance {job.instance} needs to tell its "
-                "instances apart."
+                f"{request.name}: env lacks {error.name}, which the job's stanza instance {job.instance} needs to tell "
+                "its instances apart."
             ) from error
 
     def _check_escaped(self, supervisor: Supervisor) -> None:
@@ -255,8 +255,8 @@ class Convergence:
             found = supervisor.instance(name, step.instance or "")
             state = f"{found['goal']}/{found['state']}" if found else "gone"
             return TaskError(
-                f"{what}: is not running after {self._request.wait_timeout:g} s (it is {state}); raise wait_timeout, or "
-                f"see `fosterctl status {name}` for what it waits for.",
+                f"{what}: is not running after {self._request.wait_timeout:g} s (it is {state}); raise wait_timeout, "
+                f"or see `fosterctl status {name}` for what it waits for.",
                 failure={"process": "", "log_tail": []},
             )
         failure = (supervisor.describe(name).get(name) or {}).get("last_failure")

@@ -19,7 +19,7 @@ class Difference:
         return bool(self.actions)
 
     def note(self, action: str, what: str, before: Optional[str], after: Optional[str]) -> None:
-        """Add one change: the ``action`` in a few words, ``what`` it is done to, and its text before and after (None: absent)."""
+        """Add one change: the ``action`` in words, ``what`` it is done to, its text before and after (None: absent)."""
         self.actions.append(action)
         if before != after:
             self._parts.append(

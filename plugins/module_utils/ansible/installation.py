@@ -32,7 +32,7 @@ class NeedsBundle(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What the task says. ``digest``: name of the wanted bundle's contents; ``bundle``: its path here, once transferred."""
+    """What the task says. ``digest``: name of the wanted bundle's contents; ``bundle``: its path, once transferred."""
 
     state: str
     digest: str
@@ -107,7 +107,9 @@ class Installation:
     def _linked(self) -> bool:
         layout = self._layout
         links = [(os.path.join(layout.programs, name), os.path.join(layout.library, name)) for name in files.PROGRAMS]
-        return all(os.path.islink(link) and os.readlink(link) == target and os.path.isfile(target) for link, target in links)
+        return all(
+            os.path.islink(link) and os.readlink(link) == target and os.path.isfile(target) for link, target in links
+        )
 
     def _install_bundle(self) -> None:
         with open(str(self._request.bundle), "rb") as file:
@@ -223,7 +225,10 @@ def _interpreter() -> Optional[str]:
     found = shutil.which("python3", path=SYSTEM_PATH)
     if found:
         check = "import sys; sys.exit(sys.version_info < (3, 9))"
-        if subprocess.run([found, "-c", check], stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0:
+        if (
+            subprocess.run([found, "-c", check], stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode
+            == 0
+        ):
             return found
     return os.path.realpath(sys.executable)
 

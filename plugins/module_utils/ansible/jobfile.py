@@ -25,7 +25,9 @@ def read(path: str) -> Optional[str]:
         return None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise TaskError(f"{path}: is a symbolic link, which is not followed; put a regular file there or remove it.") from error
+            raise TaskError(
+                f"{path}: is a symbolic link, which is not followed; put a regular file there or remove it."
+            ) from error
         raise TaskError(f"{path}: cannot be read: {error.strerror}.") from error
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)

@@ -36,7 +36,6 @@ class FosterModule(AnsibleModule):  # type: ignore[misc]
         else:
             self.exit_json(**result)
 
-
     def fail_json(self, msg: str, **details: Any) -> None:
         """Fail; an unknown stanza among the options of a definition is said with the nearest known one."""
         unknown = re.search(r"^Unsupported parameters .*\bdefinition\.([^,. ]+)", msg)

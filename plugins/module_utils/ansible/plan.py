@@ -63,7 +63,9 @@ def plan(wanted: Wanted, seen: Seen) -> list[Step]:
         steps.append(Step("load"))
     chosen = _chosen(wanted, seen)
     if wanted.state == "stopped":
-        return steps + [Step("stop", name) for name, each in chosen.items() if each.goal == "start" or each.state != "waiting"]
+        return steps + [
+            Step("stop", name) for name, each in chosen.items() if each.goal == "start" or each.state != "waiting"
+        ]
     up = {name: each for name, each in seen.instances.items() if each.goal == "start"}
     names = list(chosen) if wanted.instance is None else [wanted.instance]
     if wanted.state in ("started", "restarted") and _replaces(wanted, seen, up):
@@ -83,7 +85,9 @@ def plan(wanted: Wanted, seen: Seen) -> list[Step]:
 
 
 def _absent(seen: Seen) -> list[Step]:
-    steps = [Step("stop", name) for name, each in seen.instances.items() if each.goal == "start" or each.state != "waiting"]
+    steps = [
+        Step("stop", name) for name, each in seen.instances.items() if each.goal == "start" or each.state != "waiting"
+    ]
     if seen.text is not None:
         steps.append(Step("remove"))
     if seen.override is not None:

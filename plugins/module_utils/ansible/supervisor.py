@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The supervisor as a task sees it: one connection, asked for jobs by name and told to start and stop their instances."""
+"""The supervisor as a task sees it: one connection, asked for jobs and told to start and stop their instances."""
 
 from __future__ import annotations
 
@@ -128,7 +128,9 @@ class Supervisor:
 
     def _job(self, job: str, method: str, env: Mapping[str, str], timeout: float) -> None:
         listed = [f"{key}={value}" for key, value in env.items()]
-        self._connection.call(self._foster.job(job), upstart.JOB_INTERFACE, method, "asb", listed, True, timeout=timeout)
+        self._connection.call(
+            self._foster.job(job), upstart.JOB_INTERFACE, method, "asb", listed, True, timeout=timeout
+        )
 
 
 def instances(description: Optional[dict[str, Any]]) -> dict[str, dict[str, Any]]:
