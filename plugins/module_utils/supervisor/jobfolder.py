@@ -108,6 +108,23 @@ class JobFolder:
                     overrides.setdefault(name[: -len(".override")], path)
         return {name: (files[name], overrides.get(name)) for name in sorted(files)}
 
+    def path_of(self, name: str) -> Optional[tuple[str, Optional[str]]]:
+        """Return the paths that ``name`` was read from."""
+        source = self._known.get(name)
+        if source is None:
+            return None
+        return source.files[0][0], source.files[1][0] if len(source.files) > 1 else None
+
+    def load(self) -> list[Job]:
+        """Return all jobs as they are now, and report only later changes."""
+        jobs: list[Job] = []
+        defined, self._defined = self._defined, jobs.append
+        try:
+            self.reload()
+        finally:
+            self._defined = defined
+        return jobs
+
     def reload(self) -> None:
         """Compare the folders with what is known, and report the differences."""
         current = self.paths()

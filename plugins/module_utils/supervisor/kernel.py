@@ -44,6 +44,7 @@ class Kernel(Protocol):
     def signal_group(self, pid: int, number: int) -> None: ...
     def signal_process(self, pid: int, number: int) -> None: ...
     def start_time(self, pid: int) -> Optional[int]: ...
+    def restore_limits(self) -> None: ...
 
 
 class LinuxKernel:
@@ -122,6 +123,10 @@ class LinuxKernel:
             os.kill(pid, number)
         except (ProcessLookupError, PermissionError):
             pass
+
+    def restore_limits(self) -> None:
+        """Go back to the limits that this process was started with."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._around.nofile)
 
     def start_time(self, pid: int) -> Optional[int]:
         return proc.start_time(pid)

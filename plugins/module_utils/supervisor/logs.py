@@ -88,6 +88,16 @@ class Logs:
                 self._open_pipe(channel)
                 self._receive(channel)
 
+    def hand_over(self) -> list[tuple[InstanceKey, int]]:
+        """Return the terminals, for the program that follows this one in the same process."""
+        return [(key, channel.reader) for key, channel in self._channels.items() if channel.reader >= 0]
+
+    def take_over(self, terminals: list[tuple[InstanceKey, int]]) -> None:
+        """Go on reading the terminals that ``hand_over`` returned."""
+        for key, fd in terminals:
+            os.set_inheritable(fd, False)
+            self._read_from(self._channel((key[0], key[1])), fd)
+
     def drain(self, key: InstanceKey) -> None:
         """Write down what ``key`` has put out so far."""
         channel = self._channels.get(key)

@@ -49,6 +49,7 @@ class Plan(NamedTuple):
     job: Job
     kind: ProcessKind
     in_child: bool
+    extra: tuple[tuple[int, int], ...] = ()  # (descriptor, number it shall have)
 
 
 class Surroundings(NamedTuple):
@@ -149,6 +150,7 @@ def spawn(what: Plan, output: int, around: Surroundings) -> int:
         if what.script is not None:
             script = script_descriptor(what.script)
             actions.append((os.POSIX_SPAWN_DUP2, script, SCRIPT_FD))
+        actions.extend((os.POSIX_SPAWN_DUP2, fd, number) for fd, number in what.extra)
         return _execute(program, what, actions)
     finally:
         if script >= 0:
@@ -237,6 +239,8 @@ def _child(what: Plan, output: int, around: Surroundings) -> None:
     _step("setsid", os.setsid)
     script = script_descriptor(what.script) if what.script is not None else -1
     _descriptors(job, output, script, around)
+    for fd, number in what.extra:
+        _step("descriptors", os.dup2, fd, number)
     if job.apparmor_switch and what.kind is ProcessKind.MAIN:
         _step("apparmor", _write, "/proc/self/attr/exec", f"exec {job.apparmor_switch}")
     if what.kind is not ProcessKind.SECURITY:

@@ -40,6 +40,12 @@ class Cgroups:
                 return found
         return None
 
+    @classmethod
+    def again(cls, root: str, unified: bool) -> Optional[Cgroups]:
+        """Return the cgroups of an earlier supervisor, None where they cannot be used any more."""
+        found = cls(root, unified)
+        return found if os.path.isdir(root) and found._try() else None
+
     def _try(self) -> bool:
         try:
             os.makedirs(self.root, exist_ok=True)

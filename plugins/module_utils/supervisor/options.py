@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line of fosterd, read without argparse, which would cost 2 MB for as long as the supervisor runs."""
+
+from __future__ import annotations
+
+USAGE = """\
+Usage: fosterd [OPTION]...
+Run jobs as a daemon: for the system as root, for oneself as a plain user.
+
+  --user                  run the user's own jobs (the default for other users than root)
+  --system                run the system's jobs (the default for root)
+  --session               behave as Upstart's session init (with --user and --confdir: the default)
+  --confdir DIRECTORY     read jobs from here; may be given more than once, the first wins
+  --rundir DIRECTORY      keep the control socket and the ledger here
+  --logdir DIRECTORY      write the output of jobs here
+  --startup-event EVENT   emit EVENT instead of `startup` at the beginning
+  --no-startup-event      emit none
+  --open                  let every local user read (changes stay with root and the supervisor's own user)
+  --debug, --verbose      tell more on standard error
+  --help, --version
+"""
+
+_WITH_VALUE = ("--confdir", "--rundir", "--logdir", "--startup-event", "--state-fd", "--append-confdir", "--prepend-confdir")
+_FLAGS = (
+    "--user", "--system", "--session", "--no-startup-event", "--open", "--debug", "--verbose", "--help", "--version",
+    "--no-dbus", "--no-sessions", "--no-inherit-env", "--no-log", "--restart", "--default-console",
+)  # fmt: skip
+
+
+class UsageError(Exception):
+    """The command line cannot be understood; the text says why."""
+
+
+class Options:
+    """What the command line says. ``state_fd``: from the program that executed itself anew, -1 for none."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.given: set[str] = set()
+        self.confdirs: list[str] = []
+        self.rundir = ""
+        self.logdir = ""
+        self.startup_event = "startup"
+        self.state_fd = -1
+        pending = list(arguments)
+        while pending:
+            word = pending.pop(0)
+            name, equals, value = word.partition("=")
+            if name in _WITH_VALUE:
+                if not equals:
+                    if not pending:
+                        raise UsageError(f"{name} needs a value; see fosterd --help")
+                    value = pending.pop(0)
+                self._take(name, value)
+            elif word in _FLAGS:
+                self.given.add(word)
+            else:
+                raise UsageError(f"unknown option {word}; see fosterd --help")
+
+    def _take(self, name: str, value: str) -> None:
+        if name in ("--confdir", "--append-confdir"):
+            self.confdirs.append(value)
+        elif name == "--prepend-confdir":
+            self.confdirs.insert(0, value)
+        elif name == "--rundir":
+            self.rundir = value
+        elif name == "--logdir":
+            self.logdir = value
+        elif name == "--startup-event":
+            self.startup_event = value
+        elif value.isdigit():
+            self.state_fd = int(value)
+        else:
+            raise UsageError(f"{name} needs a number")

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Go on where a former supervisor stopped, killed or executed anew: the ledger, /proc and the cgroups are made to agree.
+
+A process of the ledger that still has its start time is adopted. What the engine had asked for without an answer is looked for by
+its cgroup or marker variables, so that what the killed one had just started is not started twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from typing import Any, Optional
+
+from ..engine.messages import InstanceKey, ProcessExited, Signal, Spawn, Spawned
+from ..job.model import Job, ProcessKind
+from .host import Host
+from .tracking import proc
+from .tracking.cgroup import folder_name
+
+_PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, 64 bytes), Linux 6.13
+_PIDFD_INFO_EXIT = 8  # Linux 6.15
+_INFO = struct.Struct("=QQ11Ii")
+_KINDS = {kind.value: kind for kind in ProcessKind}
+
+
+class Recovery:
+    """One recovery of ``host`` from ``saved``, the ledger's records."""
+
+    def __init__(self, host: Host, saved: dict[str, Any]) -> None:
+        self._host = host
+        self._saved = saved
+        self._alive: dict[int, tuple[InstanceKey, ProcessKind]] = {}
+        self._ended: dict[int, tuple[InstanceKey, ProcessKind]] = {}
+
+    def run(self, jobs: list[Job]) -> int:
+        """Restore the engine with the definitions of today, and adopt; return how many processes are still there."""
+        host = self._host
+        for key, record in self._saved.items():
+            if key.startswith("process/"):
+                self._sort(int(key[len("process/") :]), record)
+            elif key.startswith("failure/"):
+                host.past.failures[key[len("failure/") :]] = record
+        for pid, (key, kind) in self._alive.items():
+            tracked = host.track(key, kind, pid)
+            if not host.is_child(pid):
+                host.adopt(tracked)
+        for pid in self._ended:
+            host.ledger.put(f"process/{pid}", None)
+        records = {key[len("engine/") :]: record for key, record in self._saved.items() if key.startswith("engine/")}
+        host.start_wanted = self._is_missing
+        effects = host.engine.restore(records, jobs, host.loop.now())
+        host.carry_out(effects)
+        host.start_wanted = None
+        self._reconcile()
+        host.pump()
+        return len(self._alive)
+
+    def _sort(self, pid: int, record: Any) -> None:
+        job, name, kind, start_time = record
+        stat = proc.stat(pid)
+        if stat is not None and stat.start_time == start_time and (stat.state not in "ZX" or stat.parent == os.getpid()):
+            self._alive[pid] = ((job, name), _KINDS[kind])
+        else:
+            self._ended[pid] = ((job, name), _KINDS[kind])
+
+    def _is_missing(self, effect: Spawn) -> bool:
+        """Tell whether a process that the former supervisor wanted has to be started; answer for the one that is there."""
+        host, slot = self._host, (effect.key, effect.kind)
+        answered = self._answered(effect.key)
+        for pid, found in self._alive.items():
+            if found == slot and pid not in answered:
+                self._answer(effect, pid)
+                return False
+        for pid, found in self._ended.items():
+            if found == slot and pid not in answered:
+                host.answer(Spawned(effect.key, effect.kind, pid))
+                host.answer(ProcessExited(effect.key, effect.kind, pid))
+                return False
+        pid = self._search(effect)
+        if pid is None:
+            return True
+        tracked = host.track(effect.key, effect.kind, pid)
+        if not host.is_child(pid):
+            host.adopt(tracked)
+        self._alive[pid] = slot
+        self._answer(effect, pid)
+        return False
+
+    def _answer(self, effect: Spawn, pid: int) -> None:
+        host = self._host
+        host.answer(Spawned(effect.key, effect.kind, pid))
+        if effect.kind is ProcessKind.MAIN:
+            host.watch_readiness(host.processes[pid], effect.job)
+
+    def _answered(self, key: InstanceKey) -> set[int]:
+        instance = self._host.engine.instance(key)
+        return set(instance.processes.values()) if instance is not None else set()
+
+    def _search(self, effect: Spawn) -> Optional[int]:
+        """Return a process of the instance that leads a session and is not on the ledger: started just before the end."""
+        families = self._host.families
+        if families.cgroups is not None:
+            pids = families.cgroups.members(folder_name(*effect.key))
+        else:
+            pids = proc.all_pids()
+        found = []
+        for pid in pids:
+            stat = proc.stat(pid)
+            if pid in self._alive or stat is None or stat.session != pid or stat.state in "ZX":
+                continue
+            if families.cgroups is not None or families.owner(pid) == effect.key:
+                found.append(stat)
+        found.sort(key=lambda stat: stat.start_time)
+        return found[-1].pid if found else None
+
+    def _reconcile(self) -> None:
+        """Tell the engine of processes that ended meanwhile, and say again what may not have been heard."""
+        host = self._host
+        for job_class in list(host.engine.jobs.values()):
+            for instance in list(job_class.instances.values()):
+                for kind, pid in list(instance.processes.items()):
+                    if pid not in host.processes:
+                        host.answer(ProcessExited(instance.key, kind, pid))
+                    elif kind is ProcessKind.MAIN and instance.state == "killed":
+                        host.carry_out([Signal(instance.key, kind, instance.job.kill_signal)])
+                    elif kind is ProcessKind.MAIN and instance.state == "spawned" and not instance.ready:
+                        host.watch_readiness(host.processes[pid], instance.job)
+        known = {pid for job_class in host.engine.jobs.values() for each in job_class.instances.values()
+                 for pid in each.processes.values()}  # fmt: skip
+        for pid, tracked in list(host.processes.items()):
+            instance_or_none = host.engine.instance(tracked.key)
+            if pid not in known and not (instance_or_none is not None and instance_or_none.spawning):
+                host.processes.pop(pid)
+                host.ledger.put(f"process/{pid}", None)
+                if instance_or_none is None:
+                    host.kernel.signal_process(pid, 9)  # its job was stopped and forgotten: nothing of it stays
+
+
+def exit_status(pidfd: int) -> tuple[Optional[int], Optional[int]]:
+    """Return (exit code, signal) of a process that ended and was reaped by others; (None, None) where nobody can tell."""
+    data = bytearray(_INFO.size)
+    _INFO.pack_into(data, 0, _PIDFD_INFO_EXIT, *([0] * 13))
+    try:
+        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, data)
+    except OSError:
+        return None, None
+    fields = _INFO.unpack(data)
+    if not fields[0] & _PIDFD_INFO_EXIT:
+        return None, None
+    status = fields[-1]
+    if os.WIFSIGNALED(status):
+        return None, os.WTERMSIG(status)
+    return os.WEXITSTATUS(status), None

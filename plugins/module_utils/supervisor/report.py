@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the supervisor tells about its jobs, as the JSON text of org.foster.Init1 and of Upstart's GetState."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..job.model import Job
+from ..job.writer import write_job
+from .tracking import proc
+from .tracking.cgroup import folder_name
+
+if TYPE_CHECKING:
+    from .host import Host
+
+
+def digest(job: Job) -> str:
+    """Return what tells one definition from another, comments and layout aside."""
+    return hashlib.sha256(write_job(job).encode()).hexdigest()
+
+
+def describe(host: Host, names: Sequence[str]) -> str:
+    """Return the jobs with these names, all when empty, sorted by name."""
+    return json.dumps([_job(host, name) for name in sorted(names or host.engine.jobs) if name in host.engine.jobs])
+
+
+def _job(host: Host, name: str) -> dict[str, Any]:
+    job_class = host.engine.jobs[name]
+    pending = job_class.pending if isinstance(job_class.pending, Job) else None
+    running = digest(job_class.job)
+    found = host.folder.path_of(name) if host.folder is not None else None
+    return {
+        "name": name,
+        "path": found[0] if found else None,
+        "override": found[1] if found else None,
+        "digest": digest(pending) if pending is not None else running,
+        "instances": [_instance(host, name, each, running) for each in sorted(job_class.instances)],
+        "last_failure": host.past.failures.get(name),
+    }
+
+
+def _instance(host: Host, job: str, name: str, running: str) -> dict[str, Any]:
+    instance = host.engine.jobs[job].instances[name]
+    cgroups = host.families.cgroups
+    return {
+        "name": name,
+        "goal": instance.goal,
+        "state": instance.state,
+        "processes": [
+            {"kind": kind.value, "pid": pid, "start_time": proc.start_time(pid)}
+            for kind, pid in instance.processes.items()
+        ],
+        "cgroup": cgroups.path(folder_name(job, name)) if cgroups is not None else None,
+        "log": host.logs.path((job, name)) if instance.job.console == "log" else None,
+        "digest": running,
+    }
+
+
+def capabilities(host: Host) -> str:
+    """Return what the kernel lets us do, and who we are."""
+    cgroups = host.families.cgroups
+    return json.dumps(
+        {
+            "pid": os.getpid(),
+            "uid": os.geteuid(),
+            "version": host.version,
+            "python": platform.python_version(),
+            "kernel": platform.release(),
+            "addresses": host.addresses,
+            "subreaper": True,
+            "pidfd": hasattr(os, "pidfd_open"),
+            "cgroup": None if cgroups is None else {"path": cgroups.root, "version": 2 if cgroups.unified else 1},
+            "ledger": host.ledger.path,
+        }
+    )
+
+
+def history(host: Host, job: str) -> str:
+    """Return the processes of a job that have ended, the oldest first, and its last failure."""
+    return json.dumps({"job": job, "processes": host.past.of(job), "last_failure": host.past.failures.get(job)})
+
+
+def explain(host: Host, job: str, instance: str) -> str:
+    """Return why an instance is in its state, in one sentence and in parts."""
+    job_class = host.engine.jobs[job]
+    found = job_class.instances.get(instance)
+    if found is None:
+        failure = host.past.failures.get(job)
+        reason = "nothing has started it" if failure is None else f"its {failure['process']} process failed"
+        return json.dumps({"job": job, "instance": instance, "state": "waiting", "reason": reason, "failure": failure})
+    waits = {
+        "starting": "waits for what its starting event has started or stopped",
+        "stopping": "waits for what its stopping event has started or stopped",
+        "pre-start": "its pre-start process runs",
+        "spawned": f"waits for `expect {found.job.expect.kind}` or its program to begin",
+        "post-start": "its post-start process runs",
+        "running": "runs",
+        "pre-stop": "its pre-stop process runs",
+        "killed": "waits for its processes to end",
+        "post-stop": "its post-stop process runs, or a respawn is delayed",
+    }
+    reason = waits.get(found.state, found.state)
+    return json.dumps({"job": job, "instance": instance, "goal": found.goal, "state": found.state, "reason": reason})
+
+
+def state(host: Host) -> str:
+    """Return the state in the outer shape of Upstart's GetState: where jobs come from, and the jobs."""
+    files = host.folder.paths() if host.folder is not None else {}
+    folders = host.folder.folders if host.folder is not None else []
+    sources = [
+        {
+            "path": folder,
+            "type": "CONF_JOB_DIR",
+            "conf_files": [
+                {"path": path, "job_class": name} for name, (path, _) in files.items() if path.startswith(folder + "/")
+            ],
+        }
+        for folder in folders
+    ]
+    return json.dumps({"conf_sources": sources, "job_classes": json.loads(describe(host, ()))})
