@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Optional, Union
 
 from .compound import is_cgroup_key
@@ -10,8 +11,12 @@ from .errors import JobError, nearest, shown
 from .lexer import LexError, Reader
 from .model import Job
 from .stanzas import DEFAULTS, STANZAS, Stanza
+from .writer import lines_of
 
 MOST_BYTES = 1 << 20
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_FOR_PEOPLE = ("description", "author", "version", "usage")
 
 _BY_WORDS = {row.words: row for row in STANZAS if row.field != "cgroup"}
 _CGROUP_KEY = next(row for row in STANZAS if row.field == "cgroup")
@@ -46,7 +51,7 @@ def parse_job(
 
 
 def _decoded(text: Union[str, bytes], path: str) -> str:
-    """Return what a file holds as text; bytes that are no UTF-8 are kept as surrogates, as file names are."""
+    """Return what a file holds as text; bytes that are no UTF-8 become surrogates."""
     if len(text) > MOST_BYTES:
         raise JobError(f"the file is larger than {MOST_BYTES} bytes, which no job file is", path)
     zero = text.find(b"\0") if isinstance(text, bytes) else text.find("\0")
@@ -58,6 +63,7 @@ def _decoded(text: Union[str, bytes], path: str) -> str:
 
 def _parse(text: str, path: str, values: dict[str, Any]) -> None:
     reader = Reader(text)
+    foreign = bool(_SURROGATE.search(text))
     while True:
         _skip_blank(reader)
         if reader.at_end():
@@ -67,10 +73,21 @@ def _parse(text: str, path: str, values: dict[str, Any]) -> None:
         try:
             stanza, row = _find(reader)
             _apply(reader, row, values)
+            if foreign and values.get(row.field) is not None:
+                values[row.field] = _without_surrogates(row, values[row.field])
         except LexError as error:
             raise JobError(error.message, path, error.line, stanza) from None
         except ValueError as error:
             raise JobError(str(error), path, line, stanza) from None
+
+
+def _without_surrogates(row: Stanza, value: Any) -> Any:
+    """Return ``value`` as it may be shown and sent; a text for people that is no UTF-8 is taken for Latin-1."""
+    if row.field in _FOR_PEOPLE:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1") if _SURROGATE.search(value) else value
+    if _SURROGATE.search("".join(lines_of(row, value))):
+        raise ValueError("there is a byte here that is not UTF-8 text")
+    return value
 
 
 def _skip_blank(reader: Reader) -> None:

@@ -22,13 +22,18 @@ def write_job(job: Job) -> str:
         if value == DEFAULTS[row.field]:
             continue
         try:
-            lines.extend(_lines(row, value))
+            written = list(lines_of(row, value))
+            "".join(written).encode()
+        except UnicodeEncodeError:  # a ValueError, too
+            raise JobError("there is a character that UTF-8 cannot hold", stanza=row.words) from None
         except ValueError as error:
             raise JobError(str(error), stanza=row.words) from None
+        lines += written
     return "".join(line + "\n" for line in lines)
 
 
-def _lines(row: Stanza, value: object) -> Iterable[str]:
+def lines_of(row: Stanza, value: object) -> Iterable[str]:
+    """Return the stanzas that give ``value`` to the field of ``row``. Raises ValueError."""
     if row.kind.from_text:
         text = row.kind.write_text(value)
         if text is None:

@@ -76,6 +76,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"respawn": "yes"}, "neither true nor false"),
     ({"cgroup": {"memory": 1}}, "not a key of cgroup v2"),
     ({"start_on": "a and"}, 'start_on: an event is missing after "and"'),
+    ({"exec": "echo \udcfc"}, "exec: there is a character that UTF-8 cannot hold"),
     ({"description": ""}, "description: an empty text"),
     ({"kill_timeout": 1.5}, "1.5 is not a number of seconds"),
     ({"nice": True}, "True is not a text or a number"),

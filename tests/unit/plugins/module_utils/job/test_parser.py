@@ -154,9 +154,15 @@ def test_a_huge_file_is_refused_unread(noise: bytes | str) -> None:
         parse_job(noise, "web", "/etc/web.conf")
 
 
-def test_bytes_that_are_no_utf8_are_kept() -> None:
-    job = parse_job(b"author 'J\xfcrgen'", "web", "web.conf")
-    assert (job.author or "").encode("utf-8", "surrogateescape") == b"J\xfcrgen"
+def test_latin_1_in_comments_and_texts_for_people_does_no_harm() -> None:
+    job = parse_job(b"# f\xfcr\nauthor 'J\xfcrgen'\nexec true # \xfc", "web", "web.conf")
+    assert job == Job(name="web", author="J\u00fcrgen", exec_main=Process("true"))
+
+
+@pytest.mark.parametrize("text", [b"exec echo \xfc", b"start on a K=\xfc", b"script\n\xfc\nend script", b"env A=\xfc"])
+def test_other_bytes_that_are_no_utf8_are_refused(text: bytes) -> None:
+    with pytest.raises(JobError, match=r"^web\.conf:2: .*: there is a byte here that is not UTF-8 text"):
+        parse_job(b"task\n" + text, "web", "web.conf")
 
 
 def test_an_override_adds_to_lists_and_replaces_the_rest() -> None:

@@ -29,7 +29,8 @@ from hypothesis import strategies as st
 REPOSITORY = Path(__file__).resolve().parents[5]
 
 characters = st.one_of(
-    st.sampled_from(" \t\r\"'\\#()=!;&|$*{}<>ab1_-/."), st.characters(exclude_characters="\n\0", exclude_categories=())
+    st.sampled_from(" \t\r\"'\\#()=!;&|$*{}<>ab1_-/."),
+    st.characters(exclude_characters="\n\0", exclude_categories=["Cs"]),
 )
 texts = st.text(characters, min_size=1, max_size=12)
 # an option's text loses the white space at its ends, as it does in a job file without quotes
@@ -166,7 +167,7 @@ SAMPLES = {
     "import and tmpfiles": 'import KEY OTHER\ntmpfiles /usr/lib/tmpfiles.d/a.conf\nenv A="b c"\nexec true\n',
     "carriage returns": "description \"x\"\r\nscript\r\n  echo\r\nend script\r\n",
     "no newline at the end": "exec sleep 1",
-    "latin-1": "author 'J\udcfcrgen'\nexec true\n",
+    "latin-1": "author 'J\udcfcrgen'\nexec true # f\udcfcr\n",
 }  # fmt: skip
 
 
