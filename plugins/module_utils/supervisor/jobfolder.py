@@ -157,14 +157,15 @@ class JobFolder:
             text = _text(path)
             if override is None:
                 return parse_job(text, name, path)
+        except (JobError, OSError, _NotAJob) as error:
+            self._warn(_sentence(error))
+            return None
+        try:
             return parse_job(text, name, path, _text(override), override)
-        except JobError as error:
-            self._warn(str(error))
-        except OSError as error:
-            self._warn(f"{error.filename}: cannot be read: {error.strerror}")
-        except _NotAJob as error:
-            self._warn(str(error))
-        return None
+        except (JobError, OSError, _NotAJob) as error:
+            self._warn(_sentence(error))
+            # As in Upstart, a mistake in the override costs the override, not the job.
+            return None if isinstance(error, JobError) and not error.override else self._read(name, path, None)
 
     def close(self) -> None:
         if self._inotify >= 0:
@@ -196,7 +197,13 @@ def _fingerprint(path: str) -> tuple[str, int, int, int]:
     return path, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _text(path: str) -> str:
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: cannot be read: {error.strerror}"
+    return str(error)
+
+
+def _text(path: str) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with open(fd, "rb") as file:
         found = os.fstat(fd)
@@ -204,11 +211,4 @@ def _text(path: str) -> str:
             raise _NotAJob(f"{path}: not a regular file; a job file is text")
         if found.st_size > _LARGEST:
             raise _NotAJob(f"{path}: {found.st_size} bytes; a job file has at most {_LARGEST}")
-        data = file.read(_LARGEST + 1)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise _NotAJob(f"{path}: byte {error.start} is not UTF-8 text") from None
-    if "\0" in text:
-        raise _NotAJob(f"{path}: holds a NUL byte; a job file is text")
-    return text
+        return file.read(_LARGEST + 1)
