@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.metadata
 import importlib.util
 import io
 import os
@@ -24,8 +23,8 @@ MODULE_UTILS = Path(__file__).resolve().parent.parent / "module_utils"
 PROGRAMS = ("fosterctl", "fosterd")
 
 # A zip file may have anything before it, so the bundle is a program. -I -S: no site-packages and nothing of the
-# caller's environment, which also saves 30 ms. The clients are started with -c, because running a zip file as such imports runpy
-# (5 ms); the supervisor is not, so that ps shows it by its path.
+# caller's environment, which also saves 30 ms. The clients are started with -c, because running a zip file imports
+# runpy (5 ms); the supervisor is not, so that ps shows it by its path.
 _LAUNCH = """#!/bin/sh
 # foster.init: see `fosterctl --help`. GPL-3.0-or-later.
 case "$0" in
@@ -215,10 +214,4 @@ def _licence(folder: Path) -> bytes:
     for place in places:
         if place.is_file():
             return place.read_bytes()
-    try:
-        text = importlib.metadata.metadata("jeepney")["License"] or "MIT"
-    except importlib.metadata.PackageNotFoundError:
-        text = "MIT"
-    return (
-        f"jeepney, by Thomas Kluyver and contributors: {text} licence. https://gitlab.com/takluyver/jeepney\n".encode()
-    )
+    return b"jeepney, by Thomas Kluyver and contributors, MIT licence: https://gitlab.com/takluyver/jeepney\n"

@@ -2,7 +2,7 @@
 """The proof that a daemon does not depend on the login session that started it.
 
 logind ends a session by its control group, whatever setsid and double forks did; a terminal ends what hangs on it; a
-``systemd --user`` or a multiplexer takes its children with it. So the proof looks at control group, session and ancestors.
+``systemd --user`` or a multiplexer takes its children with it. So the proof looks at all three.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The supervisor as a unit of systemd, the system's or a user's.
 
-systemd is asked over its private socket, which needs no D-Bus daemon and is there in a minimal container. Jobs outlive the supervisor:
-KillMode=process; and Delegate=yes is for the control groups that it makes below its own.
+systemd is asked over its private socket, which needs no D-Bus daemon and is there in a minimal container. Jobs outlive the
+supervisor: KillMode=process; and Delegate=yes is for the control groups below its own.
 Source: systemd.service(5), systemd.resource-control(5); org.freedesktop.systemd1(5).
 """
 
