@@ -123,9 +123,12 @@ class Logs:
     def forget(self, key: InstanceKey) -> None:
         """The instance is gone: close its channel as soon as nobody writes to it any more."""
         channel = self._channels.pop(key, None)
-        if channel is None or channel.reader < 0:
+        if channel is None:
             return
-        self._receive(channel)  # a pipe that children keep open stays watched until they are gone
+        if channel.reader >= 0:
+            self._receive(channel)  # a pipe that children keep open stays watched until they are gone
+        else:
+            self._unlink(channel)
 
     def close(self, keep: bool) -> None:
         """Stop reading; ``keep``: a next supervisor goes on with the pipes."""
@@ -244,7 +247,11 @@ class Logs:
         os.close(reader)
         if channel.pending:
             self._write(channel)
-        if channel.pipe and self._channels.get(channel.key) is not channel:
+        if self._channels.get(channel.key) is not channel:
+            self._unlink(channel)
+
+    def _unlink(self, channel: _Channel) -> None:
+        if channel.pipe:
             try:
                 os.unlink(channel.pipe)
             except OSError:

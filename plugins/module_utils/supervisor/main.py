@@ -98,7 +98,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until the end; return the exit status."""
-        null_fd = _own_descriptors()
+        null_fd = _own_descriptors(self._kept())
         self._folders()
         self._lock()
         if not self.user:
@@ -131,6 +131,14 @@ class Supervisor:
         _notify("READY=1")
         self.loop.run()
         return self.exit_status
+
+    def _kept(self) -> set[int]:
+        """Return the descriptors that the program before us has left for us."""
+        kept = {fd for each in self.state.get("listeners", ()) for fd in (each[0], each[3]) if fd is not None}
+        kept.update(fd for _key, fd in self.state.get("terminals", ()))
+        if "lock" in self.state:
+            kept.add(self.state["lock"])
+        return kept
 
     def _folders(self) -> None:
         for folder, mode in ((self.paths.run, 0o755), (self.paths.logs, 0o755)):
@@ -364,8 +372,17 @@ class Supervisor:
         os.execv(sys.executable, [*arguments, "--state-fd", str(state_fd)])
 
 
-def _own_descriptors() -> int:
-    """Have 0, 1 and 2 open, and /dev/null at the number that scripts get; return that number."""
+def _own_descriptors(kept: set[int]) -> int:
+    """Close what the caller has left open, but not ``kept``; have 0, 1 and 2 open, and /dev/null at the number that scripts get.
+
+    Returns that number.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in kept:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue  # the one that listed the folder
     null = os.open("/dev/null", os.O_RDWR)
     while null < 3:
         null = os.open("/dev/null", os.O_RDWR)
