@@ -17,7 +17,7 @@ from . import states
 from .catalogue import Catalogue
 from .environment import Table, add, all_valid, table, values
 from .event import HANDLING, PENDING, Event, EventQueue
-from .instance import Instance, JobClass, Waiter
+from .instance import Instance, JobClass, Waiter, waiting_in_a_circle
 from .job_events import UNKNOWN
 from .lifecycle import Lifecycle
 from .messages import (
@@ -235,10 +235,21 @@ class Engine:
             self.events.new(message.event, message.env)
         else:
             self._closed = True
+            self._release_all()
         for instance in self.catalogue.instances():
             lifecycle.change_goal(instance, states.STOP)
         if message.request is not None:
             self._stopping_all.append(message.request)
+
+    def _release_all(self) -> None:
+        """Let go what conditions hold: the other half will not come any more, and a stop must not wait for it."""
+        for job_class in self.jobs.values():
+            if job_class.start_on is not None:
+                job_class.start_on.reset()
+                self._records.condition_changed(job_class.name)
+            for instance in job_class.instances.values():
+                if instance.stop_on is not None:
+                    instance.stop_on.reset()
 
     def _set_job_env(self, message: SetJobEnv) -> None:
         instance: Optional[Instance] = None
@@ -311,19 +322,35 @@ class Engine:
 
     # ---- events ---------------------------------------------------------------------------------------------
 
+    def _untie(self) -> None:
+        """While everything is being stopped, let no instances wait for each other in a circle: release one of them."""
+        while True:
+            tied = waiting_in_a_circle(self.catalogue.instances())
+            if not tied:
+                return
+            self._warn("is waited for by what it waits for, no longer held", tied[0].key)
+            self.lifecycle.finished(tied[0])
+            self._visit_events()
+
     def _go_on(self) -> None:
-        """Let every event go as far as it can, and all that follows from that."""
-        for event in self.events.visit():
-            if event.progress == PENDING:
-                event.progress = HANDLING
-                self.events.changed.add(event.number)
-                self._offer(event)
-            if event.holders == 0:
-                self._finish(event)
+        """Let everything go as far as it can."""
+        self._visit_events()
+        if self._closed:
+            self._untie()
         if self._stopping_all and not any(job_class.instances for job_class in self.jobs.values()):
             done, self._stopping_all = self._stopping_all, []
             for request in done:
                 self._reply(request)
+
+    def _visit_events(self) -> None:
+        for event in self.events.visit():
+            if event.progress == PENDING:
+                event.progress = HANDLING
+                self.events.changed.add(event.number)
+                if not self._closed:
+                    self._offer(event)
+            if event.holders == 0:
+                self._finish(event)
 
     def _offer(self, event: Event) -> None:
         """Offer an event to all that listen: to each job's running instances first, then to its start on."""
@@ -343,7 +370,7 @@ class Engine:
             lifecycle.touch(instance)
             lifecycle.check_ready(instance)
         stop_on = instance.stop_on
-        if stop_on is None or not stop_on.handle(event, instance.env):
+        if stop_on is None or not stop_on.handle(event, instance.env, holds=event is not instance.blocker):
             return
         lifecycle.touch(instance)
         if not stop_on.true:
@@ -359,7 +386,7 @@ class Engine:
         stop_on.reset()
 
     def _started_by_events(self, job_class: JobClass) -> None:
-        if self._closed or job_class.start_on is None:
+        if job_class.start_on is None:
             return
         causes = job_class.start_on.events()
         env = self.catalogue.class_environment(job_class)
@@ -381,8 +408,9 @@ class Engine:
 
     def _block(self, instance: Instance, causes: list[Event]) -> None:
         for event in causes:
-            self.events.hold(event)
-            instance.blocking.append(event)
+            if event is not instance.blocker:  # it would wait for itself
+                self.events.hold(event)
+                instance.blocking.append(event)
 
     def _finish(self, event: Event) -> None:
         """Let those go on who waited for the event, then tell that it happened."""

@@ -100,3 +100,24 @@ class Instance:
     def busy(self, kind: ProcessKind) -> bool:
         """Tell whether that process runs or is about to."""
         return kind in self.processes or kind in self.spawning
+
+
+def waiting_in_a_circle(instances: list[Instance]) -> list[Instance]:
+    """Return the instances that can never go on, since their events are held by others of them."""
+    holders: dict[int, list[Instance]] = {}
+    for instance in instances:
+        for waiter in instance.blocking:
+            if isinstance(waiter, Event):
+                holders.setdefault(waiter.number, []).append(instance)
+    tied = {id(instance): instance for instance in instances if instance.blocker is not None}
+    while True:
+        free = [
+            number
+            for number, instance in tied.items()
+            if instance.blocker is None
+            or not any(id(each) in tied for each in holders.get(instance.blocker.number, ()))
+        ]
+        if not free:
+            return list(tied.values())
+        for number in free:
+            del tied[number]

@@ -428,7 +428,7 @@ class Lifecycle:
         return ProcessKind.MAIN in instance.processes and (instance.ready or instance.job.expect.kind == "none")
 
     def _set_start_timer(self, instance: Instance) -> None:
-        if instance.job.start_timeout:
+        if instance.job.start_timeout and not self.has_timer(instance, "start"):
             self.set_timer(instance, "start", instance.job.start_timeout)
 
     def _answered(self, instance: Instance, kind: ProcessKind) -> None:

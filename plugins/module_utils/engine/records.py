@@ -196,7 +196,7 @@ def _restore_instance(engine: Engine, job_class: JobClass, record: Mapping[str, 
             events.hold(event)
             instance.blocking.append(event)
     if instance.stop_on is not None and "stop_on" in record:
-        instance.stop_on.restore(record["stop_on"])
+        instance.stop_on.restore(record["stop_on"], instance.blocker)
     ready_on = job_class.job.ready_on
     if ready_on is not None and instance.state in (states.STARTING, states.SECURITY, states.PRE_START, states.SPAWNED):
         instance.ready_on = Tree(ready_on, events, holds=False)

@@ -19,6 +19,7 @@ from ansible_collections.foster.init.plugins.module_utils.engine.messages import
     ProcessExited,
     Ready,
     Refuse,
+    Reload,
     Reply,
     Restart,
     SetTimer,
@@ -107,6 +108,15 @@ class Driver:
         """Say that what expect waits for has happened."""
         main = self.instance(job, instance).processes[MAIN]
         self.put(Ready((job, instance), pid if pid is not None else main))
+
+    def reload(self, job: str, instance: str = "") -> int:
+        """Ask for a reload and return the number of the request."""
+        return self._ask(Reload(self._number(), job, instance))
+
+    def spawned(self, job: str, kind: ProcessKind = MAIN, instance: str = "") -> None:
+        """Answer a Spawn that was held."""
+        self._pid += 1
+        self.put(Spawned((job, instance), kind, self._pid))
 
     def fire(self, name: str, job: str, instance: str = "") -> None:
         """Let a timer run out."""
