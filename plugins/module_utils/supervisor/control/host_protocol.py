@@ -60,6 +60,9 @@ class Host(Protocol):
     def submit(self, message: Input, on_reply: Optional[OnReply] = None) -> None:
         """Put a request through the engine; ``on_reply`` gets its Reply or Refuse, now or later."""
 
+    def warn(self, text: str) -> None:
+        """Write a sentence into the supervisor's own log."""
+
     def reload(self) -> None:
         """Read the job folders again."""
 

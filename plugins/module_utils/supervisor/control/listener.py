@@ -120,14 +120,19 @@ def _check_folder(folder: str) -> None:
 
 def _take_lock(path: str) -> int:
     """Return a descriptor that holds the lock of the supervisor at ``path``; the kernel lets go of it when we end."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    lock = os.open(path + ".lock", flags, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    name = path + ".lock"
+    while True:
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock), os.stat(name)):
+                return lock
+        except FileNotFoundError:
+            pass  # its owner has removed the file between our two steps: a lock on it would hold nobody off
+        except BlockingIOError:
+            os.close(lock)
+            raise ListenError(f"Another supervisor runs at {path}; stop it first") from None
         os.close(lock)
-        raise ListenError(f"Another supervisor runs at {path}; stop it first") from None
-    return lock
 
 
 def _bind(path: str, mode: int) -> socket.socket:

@@ -33,9 +33,8 @@ class Peer:
     """
 
     __slots__ = (
-        "_auth", "_busy", "_events", "_handle", "_loop", "_on_closed", "_on_output", "_out", "_out_size", "_socket",
-        "_stream", "_timer",
-        "closed", "fd", "privileged", "uid",
+        "_auth", "_busy", "_events", "_handle", "_loop", "_on_closed", "_on_output", "_out", "_out_size", "_serial",
+        "_socket", "_stream", "_timer", "closed", "fd", "privileged", "uid",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917
@@ -65,6 +64,7 @@ class Peer:
         self._stream = MessageStream(SERVER_LIMIT if privileged else STRANGER_LIMIT, reader)
         self._out: list[bytes] = []
         self._out_size = 0
+        self._serial = 0
         self._timer: Optional[Timer] = loop.call_later(AUTH_SECONDS, self._auth_too_slow)
         self._events = READ
         loop.watch(self.fd, READ, self.on_ready)
@@ -120,6 +120,11 @@ class Peer:
             if message is None:
                 return
             self._handle(self, message)
+
+    def next_serial(self) -> int:
+        """Return the number of the next message to this client: each connection counts from 1."""
+        self._serial = self._serial % 0xFFFFFFFF + 1
+        return self._serial
 
     def queue(self, data: bytes) -> None:
         """Add a complete message for the client, to be sent with the next ``flush``.

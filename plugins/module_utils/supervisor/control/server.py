@@ -15,7 +15,7 @@ from .host_protocol import Host, Loop
 from .listener import Listener
 from .peer import Peer
 from .service import Service
-from .signals import SignalWriter
+from .signals import announcement, restarted
 
 MAX_PEERS = 512
 MAX_STRANGERS = 384  # peers who may only read: there is always room for the admin
@@ -32,15 +32,14 @@ class Control:
 
     def __init__(self, host: Host, loop: Loop, listener: Listener, reads_open: bool = False) -> None:
         self.peers: dict[int, Peer] = {}
+        self._host = host
         self._loop = loop
         self._listener = listener
         self._reads_open = reads_open
         self._own_uid = os.geteuid()
         self._guid = os.urandom(16).hex()
         self._reader = HeaderReader()
-        self._service = Service(host, self._serial)
-        self._signals = SignalWriter(self._serial)
-        self._last_serial = 0
+        self._service = Service(host)
         self._waiting: set[Peer] = set()  # with something to send
         self._flush_planned = False
         loop.watch(listener.socket.fileno(), select.EPOLLIN, self._accept)
@@ -52,12 +51,18 @@ class Control:
 
     def announce(self, effect: Announce) -> None:
         """Send an announcement of the engine to every client, with the end of this turn of the loop."""
-        if self.peers:
-            self._broadcast(self._signals.announcement(effect))
+        if not self.peers:
+            return
+        try:
+            data = announcement(effect)
+        except (KeyError, TypeError, ValueError) as error:
+            self._host.warn(f"The signal {effect.what} could not be sent: {error}")
+            return
+        self._broadcast(data)
 
     def announce_restarted(self) -> None:
         """Tell every client that the supervisor has been executed anew."""
-        self._broadcast(self._signals.restarted())
+        self._broadcast(restarted())
 
     def flush(self) -> None:
         """Send everything that waits."""
@@ -75,20 +80,16 @@ class Control:
         self._listener.close(remove_socket)
 
     def _broadcast(self, data: bytes) -> None:
+        head, tail = data[:8], data[12:]  # between them is the serial number, the only thing that differs
         for peer in list(self.peers.values()):
             if peer.authenticated:
-                peer.queue(data)
+                peer.queue(head + peer.next_serial().to_bytes(4, "little") + tail)
 
     def _plan_flush(self, peer: Peer) -> None:
         self._waiting.add(peer)
         if not self._flush_planned:
             self._flush_planned = True
             self._loop.call_later(0.0, self.flush)
-
-    def _serial(self) -> int:
-        """Return the next serial number: one row for all clients, so that a signal is the same bytes for each."""
-        self._last_serial = self._last_serial % 0xFFFFFFFF + 1
-        return self._last_serial
 
     def _handle(self, peer: Peer, message: Message) -> None:
         self._service.handle(peer, message)

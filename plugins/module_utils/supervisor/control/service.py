@@ -9,7 +9,6 @@ and libnih answer in Upstart's place.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any, Optional
 
 from ...dbus import upstart, wire
@@ -43,11 +42,10 @@ _INSTANCE = _Object(upstart.INSTANCE, instance_object.HANDLERS)
 
 
 class Service:
-    """Answers the method calls of all peers. ``serial`` gives each message to them its number."""
+    """Answers the method calls of all peers."""
 
-    def __init__(self, host: Host, serial: Callable[[], int]) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
-        self._serial = serial
         self._requests = itertools.count(1)
 
     def handle(self, peer: Peer, message: Message) -> None:
@@ -163,11 +161,11 @@ class Service:
     def send_return(self, peer: Peer, serial: int, signature: str, values: tuple[Any, ...]) -> None:
         """Send a reply to the call with the number ``serial``."""
         body = wire.encode(signature, values) if signature else b""
-        peer.queue(method_return(self._serial(), serial, signature, body))
+        peer.queue(method_return(peer.next_serial(), serial, signature, body))
 
     def send_error(self, peer: Peer, serial: int, name: str, text: str) -> None:
         """Send an error reply to the call with the number ``serial``."""
-        peer.queue(error_reply(self._serial(), serial, name, text))
+        peer.queue(error_reply(peer.next_serial(), serial, name, text))
 
     def next_request(self) -> int:
         """Return a number for the next request to the engine."""

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ...dbus import wire
 from ...dbus.message import SignalShape
 from ...dbus.upstart import INSTANCE, JOB, MANAGER, MANAGER_PATH, instance_path, job_path
@@ -19,26 +17,24 @@ _ON_MANAGER = frozenset(("JobAdded", "JobRemoved"))
 _ON_JOB = frozenset(("InstanceAdded", "InstanceRemoved"))
 
 
-class SignalWriter:
-    """Writes signals; ``serial`` gives each its number."""
+def announcement(effect: Announce) -> bytes:
+    """Return ``effect`` as a signal with the serial number 0, which each client's own replaces.
 
-    def __init__(self, serial: Callable[[], int]) -> None:
-        self._serial = serial
+    Raise KeyError for an announcement that the interfaces do not have.
+    """
+    shape = _SHAPES[effect.what]
+    job, instance = effect.key or ("", "")
+    arguments = tuple(list(one) if isinstance(one, tuple) else one for one in effect.arguments)
+    path = MANAGER_PATH
+    if effect.what in _ON_MANAGER:
+        arguments = (job_path(job),)
+    elif effect.what in _ON_JOB:
+        path, arguments = job_path(job), (instance_path(job, instance),)
+    elif effect.key is not None:
+        path = instance_path(job, instance)
+    return shape.assemble(path, 0, wire.encode(shape.signature, arguments))
 
-    def announcement(self, effect: Announce) -> bytes:
-        """Return ``effect`` as a signal. Raise KeyError for one that the interfaces do not have."""
-        shape = _SHAPES[effect.what]
-        job, instance = effect.key or ("", "")
-        arguments = tuple(list(one) if isinstance(one, tuple) else one for one in effect.arguments)
-        path = MANAGER_PATH
-        if effect.what in _ON_MANAGER:
-            arguments = (job_path(job),)
-        elif effect.what in _ON_JOB:
-            path, arguments = job_path(job), (instance_path(job, instance),)
-        elif effect.key is not None:
-            path = instance_path(job, instance)
-        return shape.assemble(path, self._serial(), wire.encode(shape.signature, arguments))
 
-    def restarted(self) -> bytes:
-        """Return the signal that the supervisor sends after a re-exec."""
-        return _SHAPES["Restarted"].assemble(MANAGER_PATH, self._serial(), b"")
+def restarted() -> bytes:
+    """Return the signal that the supervisor sends after a re-exec, as ``announcement`` does."""
+    return _SHAPES["Restarted"].assemble(MANAGER_PATH, 0, b"")

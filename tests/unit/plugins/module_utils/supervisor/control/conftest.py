@@ -143,6 +143,9 @@ class FakeHost:
             self.submit(Spawned(effect.key, effect.kind, self.next_pid))
         self.held = []
 
+    def warn(self, text: str) -> None:
+        self.calls.append(text)
+
     def reload(self) -> None:
         self.calls.append("reload")
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import socket
@@ -105,6 +106,25 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path, folder: Path) -> 
     with pytest.raises(ListenError, match="Cannot listen at"):
         Listener.at_path(str(folder / "control"))
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_lock_file_that_was_removed_meanwhile_is_not_taken_for_the_lock(folder: Path, monkeypatch: Any) -> None:
+    """A supervisor that leaves removes its lock file; one that had opened it before must not believe in it."""
+    path = str(folder / "control")
+    real = fcntl.flock
+    calls = []
+
+    def flock(fd: int, how: int) -> None:
+        if not calls:
+            os.unlink(path + ".lock")
+        calls.append(fd)
+        real(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    listener = Listener.at_path(path)
+    assert len(calls) == 2
+    assert os.path.samestat(os.fstat(listener.lock or -1), os.stat(path + ".lock"))
+    listener.close()
 
 
 def test_a_path_that_is_too_long_is_one_sentence(folder: Path) -> None:

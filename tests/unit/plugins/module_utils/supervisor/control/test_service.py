@@ -160,6 +160,31 @@ def test_log_priority_can_be_set_and_version_cannot(world: Any) -> None:
     assert error_of(unknown)[0] == "org.freedesktop.DBus.Error.UnknownMethod"
 
 
+def test_each_connection_counts_its_messages_from_one(world: Any) -> None:
+    """dbus-send prints the number, and Upstart's answers on a fresh connection have 1."""
+    first, second = world.connect(), world.connect()
+    assert first.call(*MANAGER, "GetAllJobs").serial == 1
+    second.call(*JOB_A, "Start", "asb", ["N=q"], True)
+    assert world.connect().call(*MANAGER, "GetAllJobs").serial == 1
+    numbers = [one.serial for one in first.messages()]
+    assert numbers == list(range(2, 2 + len(numbers))) and len(numbers) > 5
+
+
+def test_a_signal_that_cannot_be_written_is_a_warning(world: Any) -> None:
+    from ansible_collections.foster.init.plugins.module_utils.engine.messages import Announce
+
+    client = world.connect()
+    for effect in (
+        Announce("EventEmitted", None, ("a\0b", ())),
+        Announce("Unheard", None),
+        Announce("Failed", ("a", "")),
+    ):
+        world.control.announce(effect)
+    world.loop.settle()
+    assert client.messages() == []
+    assert len(world.host.calls) == 3
+
+
 def test_an_unfinished_start_is_answered_when_it_ends_and_not_before(world: Any) -> None:
     world.host.hold_spawns = True
     client = world.connect()
