@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -86,8 +87,11 @@ class Convergence:
         if supervisor and any(step.verb in ("start", "restart") for step in steps):
             self._check_escaped(supervisor)
         others = self._environments(supervisor, steps, wanted)
+        replaced = {step.instance for step in steps if step.verb == "stop"} & {
+            step.instance for step in steps if step.verb == "start"
+        }
         for step in steps:
-            self._note(step, wanted, seen)
+            self._note(step, wanted, seen, replaced)
             if not request.check:
                 self._do(step, wanted, supervisor, others)
         return self._outcome(wanted, supervisor, job)
@@ -189,7 +193,7 @@ class Convergence:
 
     # ---- acting ----
 
-    def _note(self, step: Step, wanted: Wanted, seen: Seen) -> None:
+    def _note(self, step: Step, wanted: Wanted, seen: Seen, replaced: set[Optional[str]]) -> None:
         name = self._request.name
         if step.instance is None:
             change: dict[str, tuple[str, Optional[str], Optional[str]]] = {
@@ -205,7 +209,10 @@ class Convergence:
         what = f"{name} ({step.instance})" if step.instance else name
         current = seen.instances.get(step.instance)
         before = f"{current.goal}/{current.state}\n" if current else "stop/waiting\n"
-        after = {"stop": "stop/waiting\n"}.get(step.verb, "start/running\n")
+        if step.instance in replaced:
+            after = "start/running (replaced)\n" if step.verb == "start" else before
+        else:
+            after = {"stop": "stop/waiting\n"}.get(step.verb, "start/running\n")
         if step.verb in ("restart", "reload"):
             after = f"{after[:-1]} ({step.verb}ed)\n"
         self._difference.note(f"{step.verb} {what}", f"state of {what}", before, after)
@@ -308,11 +315,22 @@ def _proof(instance: dict[str, Any], supervisor: Optional[Supervisor], user: boo
     return {"instance": instance["name"], **proof._asdict()} if proof.ppid else None  # else it has ended since
 
 
+# What errno means in a step of the child's side, where its own text would mislead.
+_REASONS = {
+    ("exec", errno.ENOENT): "there is no such program",
+    ("exec", errno.EACCES): "the program is not executable",
+    ("setuid", errno.ENOENT): "there is no such user",
+    ("setgid", errno.ENOENT): "there is no such group",
+    ("chdir", errno.ENOENT): "there is no such folder",
+    ("chroot", errno.ENOENT): "there is no such folder",
+}
+
+
 def _how(failure: dict[str, Any]) -> str:
     process = f"{failure.get('process') or 'main'} process"
     if failure.get("step"):
         number = failure.get("errno")
-        reason = f": {os.strerror(number)}" if number else ""
+        reason = f": {_REASONS.get((failure['step'], number)) or os.strerror(number)}" if number else ""
         return f"its {process} could not be started, because the step {failure['step']} failed{reason}"
     if failure.get("signal") is not None:
         return f"its {process} was ended by signal {failure['signal']}"
