@@ -67,7 +67,9 @@ first_file() {
 part_sanity() {
   local venv
   venv=$(controller_venv)
-  export PATH=$venv/bin:$PATH
+  real_pythons "$RUN/pythons"
+  PATH=$venv/bin:$RUN/pythons:$(path_without_shims)
+  export PATH
   with_copy sanity_in_copy
 }
 
@@ -75,6 +77,18 @@ sanity_in_copy() {
   bootstrap_pip
   check_counted "ansible-test sanity" "$COPY/tests/output/junit" in_copy ansible-test sanity --venv --color no --junit
 }
+
+# real_pythons FOLDER: link the Pythons that targets may have by the names under which ansible-test looks for them
+real_pythons() {
+  local version
+  mkdir -p "$1"
+  for version in 3.9 3.10 3.11 3.12 3.13 3.14; do
+    if find_python "$version" >/dev/null; then ln -s "$(find_python "$version")" "$1/python$version"; fi
+  done
+}
+
+# path_without_shims: pyenv's shims are there for Pythons that then refuse to run
+path_without_shims() { printf '%s' "$PATH" | tr : '\n' | grep -v '/shims/*$' | paste -sd :; }
 
 # ansible-test fetches pip's bootstrap script from a server of its own. Not every network reaches that, and the package index
 # serves the same pip: put a script that takes it from there where ansible-test looks first.
