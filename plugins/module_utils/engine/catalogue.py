@@ -43,6 +43,8 @@ class Catalogue:
         if job_class is None:
             self.add(job)
             return [_announce("JobAdded", job.name)]
+        if job == job_class.pending:
+            return []
         if job == job_class.job:
             job_class.pending = None
         elif job_class.instances:

@@ -23,7 +23,7 @@ FIRST = "\n1"  # stands for the first variable, whatever its name is
 
 
 class _Node:
-    __slots__ = ("event", "held", "kind", "left", "match", "right", "true")
+    __slots__ = ("event", "kind", "left", "match", "right", "true")
 
     def __init__(self, kind: int, match: Optional[Match] = None) -> None:
         self.kind = kind
@@ -32,7 +32,6 @@ class _Node:
         self.right: Optional[_Node] = None
         self.true = False
         self.event: Optional[Event] = None
-        self.held = False
 
 
 class Tree:
@@ -50,18 +49,15 @@ class Tree:
         """Whether the condition has come true."""
         return self._nodes[-1].true
 
-    def handle(self, event: Event, env: Iterable[str] = (), holds: bool = True) -> bool:
-        """Offer ``event``; tell whether a part of the condition has taken it. ``env`` expands the values.
-
-        Without ``holds`` this event is not kept from finishing.
-        """
+    def handle(self, event: Event, env: Iterable[str] = ()) -> bool:
+        """Offer ``event``; tell whether a part of the condition has taken it. ``env`` expands the values."""
         taken = False
         for node in self._nodes:
             if node.kind == _MATCH:
                 if not node.true and node.match is not None and event_matches(node.match, event, env):
                     node.true = True
                     node.event = event
-                    self._hold(node, holds)
+                    self._hold(event)
                     taken = True
             else:
                 _update(node)
@@ -73,8 +69,7 @@ class Tree:
             if node.kind == _MATCH:
                 node.true = False
                 event, node.event = node.event, None
-                if event is not None and node.held:
-                    node.held = False
+                if event is not None and self._holds:
                     self._events.release(event)
             else:
                 _update(node)
@@ -105,12 +100,11 @@ class Tree:
         """Return the number of the event that each part has taken, from left to right, None where it has none."""
         return [node.event.number if node.event else None for node in self._nodes if node.kind == _MATCH]
 
-    def _hold(self, node: _Node, holds: bool) -> None:
-        if self._holds and holds and node.event is not None:
-            node.held = True
-            self._events.hold(node.event)
+    def _hold(self, event: Event) -> None:
+        if self._holds:
+            self._events.hold(event)
 
-    def restore(self, taken: list[Optional[int]], unheld: Optional[Event] = None) -> None:
+    def restore(self, taken: list[Optional[int]]) -> None:
         """Go back to what taken() returned, with the events of the queue."""
         numbers = iter(taken)
         for node in self._nodes:
@@ -118,7 +112,7 @@ class Tree:
                 event = self._events.events.get(next(numbers, None) or 0)
                 if event is not None:
                     node.true, node.event = True, event
-                    self._hold(node, event is not unheld)
+                    self._hold(event)
             else:
                 _update(node)
 

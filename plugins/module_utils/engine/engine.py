@@ -370,7 +370,9 @@ class Engine:
             lifecycle.touch(instance)
             lifecycle.check_ready(instance)
         stop_on = instance.stop_on
-        if stop_on is None or not stop_on.handle(event, instance.env, holds=event is not instance.blocker):
+        if stop_on is None or event is instance.blocker:
+            return  # it would wait for itself
+        if not stop_on.handle(event, instance.env):
             return
         lifecycle.touch(instance)
         if not stop_on.true:

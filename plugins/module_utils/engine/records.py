@@ -104,8 +104,10 @@ class Records:
         for job in jobs:
             old = running.pop(job.name, None)
             job_class = engine.catalogue.add(old if old is not None else job)
-            if old is not None and old != job:
-                job_class.pending = job
+            if old is not None:
+                job_class.pending = (
+                    job  # even if it is the same: Upstart loads all definitions anew when it re-executes
+                )
         for job in running.values():
             engine.catalogue.add(job).pending = Removed(announced=False)
         for record in by_kind.get("condition", {}).values():
@@ -196,7 +198,7 @@ def _restore_instance(engine: Engine, job_class: JobClass, record: Mapping[str, 
             events.hold(event)
             instance.blocking.append(event)
     if instance.stop_on is not None and "stop_on" in record:
-        instance.stop_on.restore(record["stop_on"], instance.blocker)
+        instance.stop_on.restore(record["stop_on"])
     ready_on = job_class.job.ready_on
     if ready_on is not None and instance.state in (states.STARTING, states.SECURITY, states.PRE_START, states.SPAWNED):
         instance.ready_on = Tree(ready_on, events, holds=False)

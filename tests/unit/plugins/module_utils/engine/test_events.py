@@ -225,3 +225,21 @@ def test_stop_all_with_an_event_waits_for_what_that_event_started() -> None:
     assert (host.status("b"), host.status("c"), host.answer(99)) == ("stop/waiting", "start/running", "")
     host.exit("c")
     assert host.answer(99) == "ok"
+
+
+def test_a_job_does_not_hold_its_own_event() -> None:
+    """Upstart never moves such a job again."""
+    host = Driver("a: stop on starting or stopping; start on stopping a; exec z")
+    assert host.answer(host.start("a")) == "ok"
+    host.stop("a")
+    assert host.status("a") == "start/running"
+
+
+def test_stop_all_unties_jobs_that_wait_for_each_other() -> None:
+    host = Driver("a: exec z; stop on starting b", "b: exec z; stop on stopping a")
+    host.start("a")
+    host.start("b")
+    assert (host.status("a"), host.status("b")) == ("stop/stopping", "stop/starting")
+    host.put(StopAll(99))
+    assert host.answer(99) == "ok"
+    assert host.warnings

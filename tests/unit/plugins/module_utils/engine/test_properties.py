@@ -119,11 +119,10 @@ class Watched(Driver):
         holders: dict[int, int] = {}
         waiting = set()
         for job_class in self.engine.jobs.values():
-            trees = [(job_class.start_on, None)]
-            trees += [(instance.stop_on, instance.blocker) for instance in job_class.instances.values()]
-            for tree, own in trees:
+            trees = [job_class.start_on, *(instance.stop_on for instance in job_class.instances.values())]
+            for tree in trees:
                 for number in tree.taken() if tree is not None else ():
-                    if number is not None and (own is None or own.number != number):
+                    if number is not None:
                         holders[number] = holders.get(number, 0) + 1
         for instance in self.all_instances():
             assert instance.state != "waiting"

@@ -123,6 +123,15 @@ def test_a_running_instance_keeps_the_definition_it_was_started_with() -> None:
     assert host.spawns[-1].job.exec_main.command == "new"
 
 
+def test_definitions_are_loaded_anew_after_the_last_instance_as_after_upstarts_re_execution() -> None:
+    host, disk = Driver("a: exec x"), Disk()
+    host.start("a")
+    host = reborn(host, disk)
+    host.define("a", "exec x")
+    host.stop("a")
+    assert host.seen[-3:-1] == ["- JobRemoved a", "- JobAdded a"]
+
+
 def test_a_job_whose_file_is_gone_keeps_running_and_then_goes() -> None:
     host, disk = Driver("a: exec x"), Disk()
     host.start("a")
