@@ -112,9 +112,10 @@ if [ ! -x "$venv/bin/ansible-playbook" ] || [ "$(cat "$venv/foster-requirements"
     printf '%s\n' "$requirements" >"$venv/foster-requirements"
 fi
 
+printf '[defaults]\n' >"$cache/ansible.cfg"
 # Nothing of this run is to lie anywhere else than in the cache folder, and no configuration of yours is to change it.
 export ANSIBLE_HOME="$cache/ansible" ANSIBLE_LOCAL_TEMP="$cache/ansible/tmp" ANSIBLE_REMOTE_TMP="$cache/ansible/tmp"
-export ANSIBLE_COLLECTIONS_PATH="$cache/collections" ANSIBLE_CONFIG=/dev/null ANSIBLE_LOCALHOST_WARNING=false
+export ANSIBLE_COLLECTIONS_PATH="$cache/collections" ANSIBLE_CONFIG="$cache/ansible.cfg" ANSIBLE_LOCALHOST_WARNING=false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING=false ANSIBLE_NOCOWS=1 LC_ALL=C.UTF-8
 cd "$cache"
 

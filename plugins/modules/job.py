@@ -89,6 +89,12 @@ options:
       - How many seconds to wait for a start or a stop.
     type: float
     default: 60
+  stay_up:
+    description:
+      - How many seconds a main process has to run on after a start, where the job has no C(expect) that tells when it
+        is ready. A process that ends sooner makes the task fail. Nothing is waited for when nothing is started.
+    type: float
+    default: 0.5
 seealso:
   - module: foster.init.job_info
   - module: foster.init.supervisor
@@ -245,6 +251,7 @@ def work(module: FosterModule) -> dict:
         env=None if env is None else {str(key): str(value) for key, value in env.items()},
         on_change=given["on_change"],
         wait_timeout=given["wait_timeout"],
+        stay_up=given["stay_up"],
         check=module.check_mode,
         user=given["scope"] == "user",
     )
@@ -272,6 +279,7 @@ def main() -> None:
             "enabled": {"type": "bool"},
             "on_change": {"type": "str", "choices": ["restart", "reload", "none"], "default": "restart"},
             "wait_timeout": {"type": "float", "default": 60},
+            "stay_up": {"type": "float", "default": 0.5},
             **SCOPE,
         },
         mutually_exclusive=[("definition", "content", "src")],

@@ -20,14 +20,14 @@ from . import jobfile
 from .difference import Difference
 from .errors import NoSupervisor, TaskError
 from .plan import Seen, SeenInstance, Step, Wanted, plan
-from .supervisor import Supervisor, instances
+from .supervisor import Supervisor, instances, main_pid
 
 STATES_WITHOUT_SUPERVISOR = ("present", "absent")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the task says. ``text``, ``override``, ``enabled`` None: leave as it is. ``wait_timeout``: seconds."""
+    """What the task says. ``text``, ``override``, ``enabled`` None: leave as it is. Times are seconds."""
 
     name: str
     folder: str
@@ -38,6 +38,7 @@ class Request:
     env: Optional[Mapping[str, str]] = None
     on_change: str = "restart"
     wait_timeout: float = 60.0
+    stay_up: float = 0.5
     check: bool = False
     user: bool = False
 
@@ -93,7 +94,7 @@ class Convergence:
         for step in steps:
             self._note(step, wanted, seen, replaced)
             if not request.check:
-                self._do(step, wanted, supervisor, others)
+                self._do(step, wanted, supervisor, others, job)
         return self._outcome(wanted, supervisor, job)
 
     # ---- looking ----
@@ -218,7 +219,12 @@ class Convergence:
         self._difference.note(f"{step.verb} {what}", f"state of {what}", before, after)
 
     def _do(
-        self, step: Step, wanted: Wanted, supervisor: Optional[Supervisor], others: dict[str, Mapping[str, str]]
+        self,
+        step: Step,
+        wanted: Wanted,
+        supervisor: Optional[Supervisor],
+        others: dict[str, Mapping[str, str]],
+        job: Optional[Job],
     ) -> None:
         request = self._request
         if step.verb == "write":
@@ -240,6 +246,8 @@ class Convergence:
         else:
             env = others.get(step.instance or "", request.env or {})
             self._start(step, supervisor, env)
+            if job is not None and not job.task and job.expect.kind == "none" and job.exec_main and request.stay_up > 0:
+                self._watch(step, supervisor)
 
     def _start(self, step: Step, supervisor: Supervisor, env: Mapping[str, str]) -> None:
         """Start or restart, and wait until the instance runs. Somebody else's start at the same time is as good."""
@@ -253,6 +261,21 @@ class Convergence:
                 if found is not None and found["goal"] == "start" and found["state"] == "running":
                     return
             raise self._failed(step, supervisor, error) from error
+
+    def _watch(self, step: Step, supervisor: Supervisor) -> None:
+        """Fail when the main process, which says in no way that it is ready, ends right after its start."""
+        request = self._request
+        if supervisor.stays(request.name, step.instance or "", request.stay_up):
+            return
+        what = f"{request.name} ({step.instance})" if step.instance else request.name
+        failure = (supervisor.describe(request.name).get(request.name) or {}).get("last_failure")
+        if failure:
+            raise TaskError(f"{what}: was started, but {_how(failure)}.{_last_lines(failure)}", failure=failure)
+        raise TaskError(
+            f"{what}: was started, but its main process ended within {request.stay_up:g} s; if it is meant to, make "
+            "the job a task, or set stay_up: 0.",
+            failure={"process": "main", "log_tail": []},
+        )
 
     def _failed(self, step: Step, supervisor: Supervisor, error: BusError) -> TaskError:
         """Return the error that says which process failed, how, and what it wrote last."""
@@ -308,7 +331,7 @@ def _seen_instances(known: Optional[dict[str, Any]]) -> dict[str, SeenInstance]:
 
 def _proof(instance: dict[str, Any], supervisor: Optional[Supervisor], user: bool) -> Optional[dict[str, Any]]:
     """Return the proof of escape of the instance's main process, None where there is no such process."""
-    pid = next((each["pid"] for each in instance.get("processes", ()) if each["kind"] == "main"), None)
+    pid = main_pid(instance)
     if pid is None or supervisor is None:
         return None
     proof = escape.proof(pid, supervisor=supervisor.pid, user=user)

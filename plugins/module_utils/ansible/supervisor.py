@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import struct
@@ -122,6 +123,19 @@ class Supervisor:
             # Whatever happens next may be what is waited for; a second covers a signal that came before the question.
             next(self._connection.signals(min(left, 1.0)), None)
 
+    def stays(self, job: str, instance: str, seconds: float) -> bool:
+        """Return whether the instance runs on with the same main process for that long."""
+        deadline = time.monotonic() + seconds
+        path = upstart.instance_path(job, instance)
+        before = main_pid(self.instance(job, instance))
+        while before is not None and time.monotonic() < deadline:
+            happened = self._connection.signals(deadline - time.monotonic())
+            if any(signal.path == path or path in signal.arguments for signal in itertools.islice(happened, 1)):
+                found = self.instance(job, instance)
+                if main_pid(found) != before:
+                    return False
+        return before is not None and main_pid(self.instance(job, instance)) == before
+
     def instance(self, job: str, instance: str) -> Optional[dict[str, Any]]:
         """Return one instance as the supervisor describes it, None when there is none."""
         return instances(self.describe(job).get(job)).get(instance)
@@ -136,3 +150,8 @@ class Supervisor:
 def instances(description: Optional[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the instances in a job's description by name; the singleton's name is the empty string."""
     return {each["name"]: each for each in (description or {}).get("instances", ())}
+
+
+def main_pid(instance: Optional[dict[str, Any]]) -> Optional[int]:
+    """Return the pid of an instance's main process, None where there is none."""
+    return next((each["pid"] for each in (instance or {}).get("processes", ()) if each["kind"] == "main"), None)
