@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,21 +22,26 @@ _WORKERS = int(os.environ.get("FOSTER_CONFORMANCE_WORKERS", "2"))  # most of a c
 Recording = Callable[[case.Case], trace.Trace]
 
 
-def _program(variable: str, name: str) -> str:
-    """Return what to test: `variable`, else the built program, else the one that runs from the working tree."""
-    repository = _HERE.parent.parent
-    candidates = [repository / "build" / name, repository / "hacking" / name]
-    found = os.environ.get(variable) or next((str(path) for path in candidates[::-1] if path.exists()), "")
-    if not found:
-        pytest.skip(f"neither hacking/{name} nor build/{name} is there, nor does {variable} name one")
-    return found
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The supervisor and its client: the two variables, or else a fresh build from the working tree."""
+    init, client = (os.environ.get(f"FOSTER_CONFORMANCE_{name}") for name in ("INIT", "CLIENT"))
+    if init and client:
+        return init, client
+    folder = tmp_path_factory.mktemp("build")
+    build = [sys.executable, str(_HERE.parent.parent / "hacking" / "build"), "--output", str(folder)]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.fail(f"hacking/build failed: {done.stdout}{done.stderr}")
+    return init or str(folder / "fosterd"), client or str(folder / "fosterctl")
 
 
 @pytest.fixture(scope="session")
-def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
+def recording(
+    request: pytest.FixtureRequest, programs: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Recording]:
     """A function that returns the trace of a case of this session; the cases are played ahead, in parallel."""
-    init = _program("FOSTER_CONFORMANCE_INIT", "fosterd")
-    client = _program("FOSTER_CONFORMANCE_CLIENT", "fosterctl")
+    init, client = programs
     forker = session.build_forker(_HERE / "forker.c", tmp_path_factory.mktemp("forker"))
 
     def run(chosen: case.Case) -> trace.Trace:
