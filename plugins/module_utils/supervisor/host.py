@@ -36,6 +36,7 @@ from .tracking.family import Families
 OnReply = Callable[[Union[Reply, Refuse]], None]
 _LOOK_AGAIN = 0.05  # seconds; for families whose deaths nobody reports to us
 _FATAL = signal_number("KILL")
+_CONTINUE = signal_number("CONT")
 
 
 class Tracked:
@@ -294,6 +295,7 @@ class Host:
             return
         for pid in left:
             self.kernel.signal_process(pid, number)
+            self.kernel.signal_process(pid, _CONTINUE)  # a stopped one would not hear it
         self._ends[key] = self.loop.call_later(effect.grace, lambda: self._finish_family(key))
         self._look_again()
 

@@ -223,6 +223,8 @@ class Supervisor:
         families = Families(self.cgroups, marker, lambda: self.host.processes)
         self.host = Host(engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd, self.paths.run)
         self.host.marker = marker
+        if self.debug:
+            self.host.log_priority = "debug"
         self.host.addresses = [each.address for each in self.listeners]
         self.host.on_reexec = lambda: self.loop.call_later(0.0, self.reexec) and None
         self.host.on_shutdown = self.shutdown
