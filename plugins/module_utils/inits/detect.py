@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 from ..processes.identity import read_stat
-from .foster import SYSTEM_SOCKET, user_socket
+from ..dbus.sockets import SYSTEM_SOCKET, user_socket
 
 SYSTEMD_SOCKET = "/run/systemd/private"
 UPSTART_SOCKET = "\0/com/ubuntu/upstart"

@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from ..dbus.client import Connection
 from ..dbus.errors import BusUnreachable
+from ..dbus.sockets import SYSTEM_SOCKET, user_socket
 from ..dbus.upstart import (
     FOSTER_INTERFACE,
     INSTANCE_INTERFACE,
@@ -20,17 +21,7 @@ from ..dbus.upstart import (
 )
 from .interface import InstanceStatus
 
-SYSTEM_SOCKET = "/run/foster/control"
 CONNECT_TIMEOUT = 10.0  # seconds for the connection and for calls that only read
-
-
-def user_socket(environ: Mapping[str, str], uid: int) -> str:
-    """Return where the supervisor of ``uid`` listens: below XDG_RUNTIME_DIR, or the folder that takes its place."""
-    for runtime in (environ.get("XDG_RUNTIME_DIR"), f"/run/user/{uid}"):
-        if runtime and os.access(runtime, os.W_OK):  # a task that came in through su has no XDG_RUNTIME_DIR
-            return f"{runtime}/foster/control"
-    home = environ.get("HOME") or os.path.expanduser("~")
-    return f"{environ.get('XDG_CACHE_HOME') or f'{home}/.cache'}/foster/control"
 
 
 def address(environ: Mapping[str, str], uid: int, system: bool = False, user: bool = False) -> str:

@@ -7,9 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from ..inits.foster import user_socket
-
-SYSTEM_ADDRESS = "/run/foster/control"
+from ..dbus.sockets import SYSTEM_SOCKET, user_socket
 
 
 class Paths(NamedTuple):
@@ -22,7 +20,7 @@ class Paths(NamedTuple):
 
 
 def system() -> Paths:
-    return Paths(("/etc/foster",), "/run/foster", "/var/log/foster", SYSTEM_ADDRESS)
+    return Paths(("/etc/foster",), "/run/foster", "/var/log/foster", SYSTEM_SOCKET)
 
 
 def user(env: Mapping[str, str], uid: int) -> Paths:

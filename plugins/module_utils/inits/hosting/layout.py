@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..foster import SYSTEM_SOCKET, user_socket
+from ...dbus.sockets import SYSTEM_SOCKET, user_socket
 
 
 class Layout(NamedTuple):
