@@ -476,6 +476,9 @@ class Host:
     def gone(self, name: str) -> None:
         self.submit(Undefine(name))
 
+    def vanishing(self, name: str) -> None:
+        self.submit(Undefine(name, lazily=True))
+
     def reload(self) -> None:
         """Read the job folders again, now."""
         if self.folder is not None:

@@ -40,8 +40,11 @@ class JobFolder:
         defined: Callable[[Job], None],
         gone: Callable[[str], None],
         warn: Callable[[str], None],
+        vanishing: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._loop = loop
+        self._vanishing = vanishing  # told of a job that goes when it next ends: its override has a mistake
+        self._without_override: set[str] = set()
         self.folders = folders
         self._defined = defined
         self._gone = gone
@@ -119,10 +122,11 @@ class JobFolder:
         """Return all jobs as they are now, and report only later changes."""
         jobs: list[Job] = []
         defined, self._defined = self._defined, jobs.append
+        vanishing, self._vanishing = self._vanishing, lambda _name: None
         try:
             self.reload()
         finally:
-            self._defined = defined
+            self._defined, self._vanishing = defined, vanishing
         return jobs
 
     def reload(self) -> None:
@@ -146,6 +150,8 @@ class JobFolder:
                 self._broken.pop(name, None)
                 self._known[name] = source
                 self._defined(job)
+                if name in self._without_override:
+                    self._vanishing(name)
 
     def read(self, name: str) -> Optional[Job]:
         """Return the job ``name`` as its files have it now, None (and a warning) where they cannot be read."""
@@ -153,6 +159,7 @@ class JobFolder:
         return self._read(name, *found) if found else None
 
     def _read(self, name: str, path: str, override: Optional[str]) -> Optional[Job]:
+        self._without_override.discard(name)
         try:
             text = _text(path)
             if override is None:
@@ -164,8 +171,12 @@ class JobFolder:
             return parse_job(text, name, path, _text(override), override)
         except (JobError, OSError, _NotAJob) as error:
             self._warn(_sentence(error))
-            # As in Upstart, a mistake in the override costs the override, not the job.
-            return None if isinstance(error, JobError) and not error.override else self._read(name, path, None)
+            if isinstance(error, JobError) and not error.override:
+                return None
+            # As in Upstart, a mistake in the override costs the override, and the job when it next ends.
+            job = self._read(name, path, None)
+            self._without_override.add(name)
+            return job
 
     def close(self) -> None:
         if self._inotify >= 0:

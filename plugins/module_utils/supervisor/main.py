@@ -219,7 +219,7 @@ class Supervisor:
             marker = ("UPSTART_SESSION", address)
         else:
             marker = ("FOSTER_SUPERVISOR", self.paths.run)
-        engine = Engine(self._environment(), (f"{marker[0]}={marker[1]}",))
+        engine = Engine(self._environment(), (f"{marker[0]}={marker[1]}",), os.environ)
         families = Families(self.cgroups, marker, lambda: self.host.processes)
         self.host = Host(engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd, self.paths.run)
         self.host.marker = marker
@@ -239,7 +239,7 @@ class Supervisor:
     def _environment(self) -> tuple[str, ...]:
         """Return the table that jobs' processes start from."""
         if self.session:
-            return tuple(f"{key}={value}" for key, value in os.environ.items() if key != "UPSTART_SESSION")
+            return tuple(f"{key}={value}" for key, value in os.environ.items() if key not in _SESSION_LEFT_OUT)
         if self.user:
             kept = {key: value for key, value in os.environ.items() if key in _USER_VARIABLES or key.startswith("LC_")}
             kept.setdefault("PATH", _SYSTEM_PATH)
@@ -252,7 +252,9 @@ class Supervisor:
 
     def _begin(self, saved: dict[str, Any], null_fd: int) -> None:
         host = self.host
-        folder = host.folder = JobFolder(self.loop, list(self.paths.jobs), host.defined, host.gone, self.warn)
+        folder = host.folder = JobFolder(
+            self.loop, list(self.paths.jobs), host.defined, host.gone, self.warn, host.vanishing
+        )
         folder.watch()
         if any(key.startswith(("engine/", "process/")) for key in saved):
             jobs = folder.load()
