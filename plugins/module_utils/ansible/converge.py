@@ -269,12 +269,11 @@ class Convergence:
             return
         what = f"{request.name} ({step.instance})" if step.instance else request.name
         failure = (supervisor.describe(request.name).get(request.name) or {}).get("last_failure")
-        if failure:
-            raise TaskError(f"{what}: was started, but {_how(failure)}.{_last_lines(failure)}", failure=failure)
+        failure = failure or supervisor.last_end(request.name, step.instance or "") or {"process": "main"}
         raise TaskError(
-            f"{what}: was started, but its main process ended within {request.stay_up:g} s; if it is meant to, make "
-            "the job a task, or set stay_up: 0.",
-            failure={"process": "main", "log_tail": []},
+            f"{what}: was started, but within {request.stay_up:g} s {_how(failure)}.{_last_lines(failure)} If it is "
+            "meant to end, make the job a task, or set stay_up: 0.",
+            failure=failure,
         )
 
     def _failed(self, step: Step, supervisor: Supervisor, error: BusError) -> TaskError:

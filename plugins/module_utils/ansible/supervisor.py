@@ -72,6 +72,11 @@ class Supervisor:
         """Return what has happened to the job."""
         return self._foster.foster("History", "s", job)
 
+    def last_end(self, job: str, instance: str) -> Optional[dict[str, Any]]:
+        """Return how a main process of the instance ended last, None where nobody knows."""
+        ends = (self.history(job) or {}).get("processes", ())
+        return next((e for e in reversed(ends) if e["instance"] == instance and e["process"] == "main"), None)
+
     def load(self) -> None:
         """Let the supervisor read its job folders now."""
         self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ReloadConfiguration", timeout=60.0)
