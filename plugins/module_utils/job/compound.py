@@ -383,7 +383,7 @@ def _why_not_a_command(command: str) -> str:
         return f"the command {shown(command)} cannot be written in a job file: {error.message}"
     return (
         f"the command {shown(command)} cannot be written in a job file: it holds a # outside quotes (put quotes around"
-        " it), a newline or spaces at an end (use a script)"
+        " it), a newline, spaces at an end, or a backslash after a space (use a script)"
     )
 
 

@@ -3,7 +3,8 @@
 
 The rules are those of libnih's configuration files, which Upstart reads (nih_config_parse(3)): a ``#`` outside quotes
 begins a comment, a backslash before a newline continues the line, a newline within quotes becomes one space, and a
-backslash stands for itself except before white space and before another backslash.
+backslash stands for itself except before white space and before another backslash. White space before such a
+backslash is garbled, as it is by libnih 1.0.3.
 """
 
 from __future__ import annotations
@@ -151,7 +152,14 @@ class Reader:
                     self.line += 1
                     position += 1
                     continue
-                if not (dequote and (character == "\\" or character in SPACE)):
+                if character == "\\" or character in SPACE:
+                    kept = character if dequote else "\\" + character
+                elif space or joined:
+                    # libnih writes the backslash first and then, for the white space, the text right before this
+                    # character: "a \(" becomes "a\\(". Job files are read as Upstart reads them.
+                    out.append("\\")
+                    space = text[position - len(space) : position]
+                else:
                     kept = "\\" + character
             elif character == "\\":
                 slash = True

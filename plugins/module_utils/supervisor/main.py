@@ -32,6 +32,8 @@ from .tracking.family import Families
 
 _LOCK_PATIENCE = 10.0  # seconds for the last children of a killed supervisor to execute their programs
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# PWD and the like say where the shell was that started us; jobs are not there.
+_SESSION_LEFT_OUT = frozenset(("UPSTART_SESSION", "PWD", "OLDPWD", "SHLVL", "_"))
 _USER_VARIABLES = (
     "HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LANGUAGE", "TZ", "TERM", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME",
     "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME",

@@ -14,6 +14,8 @@ from ...dbus.upstart import ERROR_PREFIX, FOSTER, MANAGER, job_path
 from ...engine.messages import Emit, Env, InstanceKey, SetJobEnv
 from .request import PENDING, Answer, Request, check_env, find_job, handlers
 
+ERROR_BAD_ADDRESS = "org.freedesktop.DBus.Error.BadAddress"
+
 
 def _reload_configuration(request: Request) -> Answer:
     request.host.reload()
@@ -135,8 +137,14 @@ def _notify_disk_writeable(request: Request) -> Answer:
     return None  # logs are written from the start here, there is nothing to catch up with
 
 
-def _notify_address(request: Request, address: str) -> Answer:
-    return None  # no other bus is joined, and cgroups need no manager
+def _notify_dbus_address(request: Request, address: str) -> Answer:
+    if ":" not in address:
+        raise BusError(ERROR_BAD_ADDRESS, "Address does not contain a colon")
+    return None  # no other bus is joined
+
+
+def _notify_cgroup_manager_address(request: Request, address: str) -> Answer:
+    return None  # cgroups need no manager
 
 
 # ---- org.foster.Init1 ---------------------------------------------------------------------------------------
@@ -194,8 +202,8 @@ HANDLERS = {
             "EmitEvent": _emit_event,
             "EmitEventWithFile": _emit_event_with_file,
             "NotifyDiskWriteable": _notify_disk_writeable,
-            "NotifyDBusAddress": _notify_address,
-            "NotifyCGroupManagerAddress": _notify_address,
+            "NotifyDBusAddress": _notify_dbus_address,
+            "NotifyCGroupManagerAddress": _notify_cgroup_manager_address,
             "EndSession": _end_session,
         },
         {
