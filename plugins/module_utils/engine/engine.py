@@ -162,7 +162,7 @@ class Engine:
             name = self._instance_name(job_class, env, usage=True)
             found = job_class.instances.get(name)
             instance = found if found is not None else self._new_instance(job_class, name)
-        if instance.goal == states.START:
+        if instance.goal != states.STOP:
             raise _Refused("AlreadyStarted", f"Job is already running: {instance.title}")
         instance.start_env = start_env
         self._command(instance, "start", message.request, message.wait, (states.START,))
@@ -401,7 +401,7 @@ class Engine:
         instance = job_class.instances.get(name)
         if instance is None:
             instance = self._new_instance(job_class, name)
-        if instance.goal == states.START:
+        if instance.goal != states.STOP:
             return
         instance.start_env = tuple(env.values())
         self.lifecycle.finished(instance)

@@ -98,9 +98,11 @@ class Lifecycle:
         self.change_state(instance, self._next(instance))
 
     def _next(self, instance: Instance) -> str:
-        facts = states.Facts(
-            ProcessKind.MAIN in instance.processes, instance.job.apparmor_load is not None, instance.replace
-        )
+        job = instance.job
+        lives = ProcessKind.MAIN in instance.processes
+        # Upstart goes on to running without a process where a start comes after main died beside a script.
+        replace = instance.replace or (not lives and job.exec_main is not None)
+        facts = states.Facts(lives, job.apparmor_load is not None, replace)
         state = states.next_state(instance.state, instance.goal, facts)
         if instance.goal == states.RESPAWN:
             self.change_goal(instance, states.START)
@@ -284,7 +286,7 @@ class Lifecycle:
             if waits:
                 self.change_goal(instance, states.RESPAWN)
             elif state == states.SPAWNED:
-                self.change_state(instance, states.STOPPING)  # Upstart would go on to running without a process
+                self.change_state(instance, states.STOPPING)  # there too Upstart goes on without a process
             else:
                 self.advance(instance)
             return

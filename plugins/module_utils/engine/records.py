@@ -9,7 +9,7 @@ has lost the connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, Optional
 
 from ..job.model import And, Expect, Job, Limit, Match, Or, Process, ProcessKind, RespawnDelay, RespawnLimit
@@ -239,14 +239,25 @@ def decode_job(record: Any) -> Job:
     return Job(**{name: _decode_value(value) for name, value in record.items() if name != "="})
 
 
+def _defaults(kind: type) -> list[tuple[str, Any]]:
+    """Return the fields of a data class with their defaults (MISSING where there is none)."""
+    return [
+        (field.name, field.default if field.default_factory is MISSING else field.default_factory())
+        for field in fields(kind)
+    ]
+
+
+_DEFAULTS = {kind: _defaults(kind) for kind in (Job, *_TYPES.values())}
+
+
 def _encode_value(value: Any) -> Any:
-    if is_dataclass(value):
+    defaults = _DEFAULTS.get(type(value))
+    if defaults is not None:
         record: dict[str, Any] = {"=": type(value).__name__}
-        for field in fields(value):
-            part = getattr(value, field.name)
-            default = field.default if field.default_factory is MISSING else field.default_factory()
-            if part != default:
-                record[field.name] = _encode_value(part)
+        for name, default in defaults:
+            part = getattr(value, name)
+            if part is not default and part != default:
+                record[name] = _encode_value(part)
         return record
     if isinstance(value, tuple):
         return [_encode_value(part) for part in value]

@@ -32,7 +32,7 @@ STATES = (
 
 class Facts(NamedTuple):
     """What else decides: ``main``: the main process lives; ``profile``: a security profile is to be loaded;
-    ``replace``: a restart was asked for, so the process is not to go on."""
+    ``replace``: the process is not to go on, since a restart was asked for or since it is dead."""
 
     main: bool = False
     profile: bool = False

@@ -176,6 +176,25 @@ def test_pre_stop_that_starts_the_job_cancels_the_stop() -> None:
     assert len([spawn for spawn in host.spawns if spawn.kind is MAIN]) == 1
 
 
+def test_a_start_after_main_died_in_pre_stop_starts_a_new_process() -> None:
+    """We differ: Upstart goes back to running, without a process."""
+    host = Driver("m: exec sleep; pre-stop exec x")
+    host.start("m")
+    host.stop("m")
+    host.kill("m")
+    start = host.start("m")
+    host.exit("m", ProcessKind.PRE_STOP)
+    assert (host.answer(start), host.status("m")) == ("ok", "start/running")
+    assert MAIN in host.instance("m").processes
+
+
+def test_a_start_while_a_respawn_waits_for_post_start_is_refused() -> None:
+    host = Driver("d: exec sleep; post-start exec x; respawn")
+    host.start("d")
+    host.exit("d")
+    assert host.answer(host.start("d")) == "Job is already running: d"
+
+
 # ---- restart ------------------------------------------------------------------------------------------------
 
 

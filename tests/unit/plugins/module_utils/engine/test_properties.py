@@ -126,6 +126,8 @@ class Watched(Driver):
                         holders[number] = holders.get(number, 0) + 1
         for instance in self.all_instances():
             assert instance.state != "waiting"
+            if instance.state == "running" and instance.job.exec_main is not None:
+                assert MAIN in instance.processes, "running without a process"
             for waiter in instance.blocking:
                 if hasattr(waiter, "number"):
                     holders[waiter.number] = holders.get(waiter.number, 0) + 1
