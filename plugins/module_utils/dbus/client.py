@@ -164,12 +164,17 @@ class Connection:
             raise BusError(reply.error_name, text)
         return values
 
-    def signals(self, timeout: Optional[float] = None) -> Iterator[Signal]:
-        """Yield signals as they come; end after ``timeout`` seconds (None: never), or when the connection ends."""
+    def signals(self, timeout: Optional[float] = None, member: Optional[str] = None) -> Iterator[Signal]:
+        """Yield signals as they come; end after ``timeout`` seconds (None: never), or when the connection ends.
+
+        With ``member`` all others are dropped undecoded: systemd sends PropertiesChanged, whose types need jeepney.
+        """
         deadline = _deadline(timeout)
         while True:
             while self._signals:
                 message = self._signals.popleft()
+                if member is not None and message.member != member:
+                    continue
                 try:
                     yield Signal(message.path, message.interface, message.member, message.arguments())
                 except ProtocolError as error:

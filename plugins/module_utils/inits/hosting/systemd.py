@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The supervisor as a unit of systemd, the system's or a user's.
 
-systemd is asked over its private socket, which needs no D-Bus daemon and is there in a minimal container. Jobs outlive the
-supervisor: KillMode=process; and Delegate=yes is for the control groups below its own.
+systemd is asked over its private socket, which needs no D-Bus daemon and is there in a minimal container. Jobs outlive
+the supervisor: KillMode=process; and Delegate=yes is for the control groups below its own.
 Source: systemd.service(5), systemd.resource-control(5); org.freedesktop.systemd1(5).
 """
 
@@ -225,8 +225,8 @@ class Systemd:
         """Let systemd start, stop or restart the unit and wait until its job is done; raise InitError when it fails."""
         with self._open() as systemd:
             job = self._call(systemd, PATH, MANAGER, member, "ss", UNIT, "replace")[0]
-            for signal in systemd.signals(TIMEOUT):
-                if signal.member == "JobRemoved" and signal.arguments[1] == job:
+            for signal in systemd.signals(TIMEOUT, member="JobRemoved"):
+                if signal.arguments[1] == job:
                     result = signal.arguments[3]
                     if result != "done":
                         raise InitError(
