@@ -241,7 +241,9 @@ class Supervisor:
     def _environment(self) -> tuple[str, ...]:
         """Return the table that jobs' processes start from."""
         if self.session:
-            return tuple(f"{key}={value}" for key, value in os.environ.items() if key not in _SESSION_LEFT_OUT)
+            first = [key for key in ("PATH", "TERM") if key in os.environ]  # as Upstart does
+            kept = {key: os.environ[key] for key in (*first, *os.environ) if key not in _SESSION_LEFT_OUT}
+            return tuple(f"{key}={value}" for key, value in kept.items())
         if self.user:
             kept = {key: value for key, value in os.environ.items() if key in _USER_VARIABLES or key.startswith("LC_")}
             kept.setdefault("PATH", _SYSTEM_PATH)

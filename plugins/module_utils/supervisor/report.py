@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,19 @@ if TYPE_CHECKING:
 
 def digest(job: Job) -> str:
     """Return what tells one definition from another, comments and layout aside."""
-    return hashlib.sha256(write_job(job).encode()).hexdigest()
+    return str(_sha256(write_job(job).encode()).hexdigest())
+
+
+def _sha256(data: bytes) -> Any:
+    """Return the hash without OpenSSL, which hashlib loads: 3 MB for as long as the supervisor runs."""
+    try:
+        from _sha2 import sha256  # Python 3.12 and later
+    except ImportError:
+        try:
+            from _sha256 import sha256
+        except ImportError:
+            from hashlib import sha256
+    return sha256(data)
 
 
 def describe(host: Host, names: Sequence[str]) -> str:
@@ -69,8 +80,8 @@ def capabilities(host: Host) -> str:
             "pid": os.getpid(),
             "uid": os.geteuid(),
             "version": host.version,
-            "python": platform.python_version(),
-            "kernel": platform.release(),
+            "python": ".".join(str(part) for part in sys.version_info[:3]),
+            "kernel": os.uname().release,
             "addresses": host.addresses,
             "subreaper": True,
             "pidfd": hasattr(os, "pidfd_open"),
@@ -109,7 +120,10 @@ def explain(host: Host, job: str, instance: str) -> str:
 
 
 def state(host: Host) -> str:
-    """Return the state in the outer shape of Upstart's GetState: where jobs come from, and the jobs."""
+    """Return the state in the outer shape of Upstart's GetState: the environment of jobs, the jobs, their files.
+
+    Keys are in its order and spaces where json-c puts them; what is within a job is ours.
+    """
     files = host.folder.paths() if host.folder is not None else {}
     folders = host.folder.folders if host.folder is not None else []
     sources = [
@@ -122,4 +136,24 @@ def state(host: Host) -> str:
         }
         for folder in folders
     ]
-    return json.dumps({"conf_sources": sources, "job_classes": json.loads(describe(host, ()))})
+    return _spaced(
+        {
+            "sessions": [],
+            "events": [],
+            "control_bus_address": None,
+            "job_environment": list(host.engine.environment),
+            "job_classes": json.loads(describe(host, ())),
+            "conf_sources": sources,
+        }
+    )
+
+
+def _spaced(value: Any) -> str:
+    """Return ``value`` as JSON the way json-c writes it: ``{ "a": [ ] }``, and slashes escaped."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{_spaced(key)}: {_spaced(one)}" for key, one in value.items())
+        return f"{{ {inner} }}" if inner else "{ }"
+    if isinstance(value, list):
+        inner = ", ".join(_spaced(one) for one in value)
+        return f"[ {inner} ]" if inner else "[ ]"
+    return json.dumps(value).replace("/", "\\/")
