@@ -184,6 +184,8 @@ def main() -> int:
             failures.append("the supervisor did not end within 60 s of SIGTERM")
             print(" ", failures[-1])
             crash.daemon.kill()
+        if b"Traceback" in (folder / "output").read_bytes():
+            failures.append("the supervisor wrote a traceback")
         left = crash.copies()
         if left:
             failures.append(f"left behind: {left}")

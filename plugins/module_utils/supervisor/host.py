@@ -36,6 +36,8 @@ from .tracking.family import Families
 OnReply = Callable[[Union[Reply, Refuse]], None]
 _LOOK_AGAIN = 0.05  # seconds; for families whose deaths nobody reports to us
 _FATAL = signal_number("KILL")
+_ACTS = frozenset((Spawn, Signal, EndFamily, Reply, Refuse))  # what somebody else gets to see
+_BURST = 200  # inputs in one go, after which memory is given back
 _CONTINUE = signal_number("CONT")
 
 
@@ -106,8 +108,10 @@ class Host:
     def pump(self) -> None:
         """Deal with everything that is queued."""
         self._pumping = True
+        inputs = 0
         try:
             while self._queue:
+                inputs += 1
                 message, on_reply = self._queue.popleft()
                 if on_reply is not None:
                     self._last_request += 1
@@ -121,11 +125,16 @@ class Host:
         finally:
             self._pumping = False
             self.kernel.settle()
+            if inputs > _BURST:
+                self.loop.call_later(1.0, self.kernel.give_back_memory)
 
     def carry_out(self, effects: Sequence[Any]) -> None:
         """Write down what has changed, then act."""
-        self.ledger.put_all((f"engine/{key}", record) for key, record in self.engine.changes())
-        self.ledger.flush()
+        changes = self.engine.changes()
+        if changes:
+            self.ledger.put_all((f"engine/{key}", record) for key, record in changes)
+        if any(type(effect) in _ACTS for effect in effects):
+            self.ledger.flush()
         for effect in effects:
             self._effects[type(effect)](effect)
 

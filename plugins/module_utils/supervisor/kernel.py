@@ -12,6 +12,8 @@ import resource
 import signal
 from typing import NamedTuple, Optional, Protocol
 
+
+from . import linux
 from .spawn import Plan, SpawnError, Surroundings, fork_child, spawn
 from .tracking import proc
 from .tracking.cgroup import Cgroups
@@ -45,6 +47,7 @@ class Kernel(Protocol):
     def signal_process(self, pid: int, number: int) -> None: ...
     def start_time(self, pid: int) -> Optional[int]: ...
     def restore_limits(self) -> None: ...
+    def give_back_memory(self) -> None: ...
 
 
 class LinuxKernel:
@@ -123,6 +126,9 @@ class LinuxKernel:
             os.kill(pid, number)
         except (ProcessLookupError, PermissionError):
             pass
+
+    def give_back_memory(self) -> None:
+        linux.trim_memory()
 
     def restore_limits(self) -> None:
         """Go back to the limits that this process was started with."""

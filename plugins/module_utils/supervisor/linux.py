@@ -34,6 +34,13 @@ def become_subreaper() -> bool:
     return bool(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
+def trim_memory() -> None:
+    """Give memory that is not needed any more back to the kernel (malloc_trim(3), glibc only)."""
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def inotify_open() -> int:
     """Return a new inotify descriptor, non-blocking and closed on exec; raise OSError."""
     fd = int(_libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC))

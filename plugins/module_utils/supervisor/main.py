@@ -130,6 +130,7 @@ class Supervisor:
         if self.state.get("terminals"):
             self.logs.take_over(self.state["terminals"])
         self.host.reap()
+        kernel.give_back_memory()
         _notify("READY=1")
         self.loop.run()
         return self.exit_status

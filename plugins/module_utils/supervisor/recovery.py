@@ -32,6 +32,7 @@ class Recovery:
         self._saved = saved
         self._alive: dict[int, tuple[InstanceKey, ProcessKind]] = {}
         self._ended: dict[int, tuple[InstanceKey, ProcessKind]] = {}
+        self._index: Optional[dict[InstanceKey, list[int]]] = None
 
     def run(self, jobs: list[Job]) -> int:
         """Restore the engine with the definitions of today, and adopt; return how many processes are still there."""
@@ -103,16 +104,25 @@ class Recovery:
         if families.cgroups is not None:
             pids = families.cgroups.members(folder_name(*effect.key))
         else:
-            pids = proc.all_pids()
+            pids = self._marked().get(effect.key, [])
         found = []
         for pid in pids:
             stat = proc.stat(pid)
             if pid in self._alive or stat is None or stat.session != pid or stat.state in "ZX":
                 continue
-            if families.cgroups is not None or families.owner(pid) == effect.key:
-                found.append(stat)
+            found.append(stat)
         found.sort(key=lambda stat: stat.start_time)
         return found[-1].pid if found else None
+
+    def _marked(self) -> dict[InstanceKey, list[int]]:
+        """Return the processes that carry our marker variables, by instance; looked at once."""
+        if self._index is None:
+            self._index = {}
+            for pid in proc.all_pids():
+                owner = self._host.families.owner(pid)
+                if owner is not None:
+                    self._index.setdefault(owner, []).append(pid)
+        return self._index
 
     def _reconcile(self) -> None:
         """Tell the engine of processes that ended meanwhile, and say again what may not have been heard."""

@@ -42,9 +42,16 @@ def read(path: str) -> Optional[bytes]:
 
 def stat(pid: int) -> Optional[Stat]:
     """Return the state and the relations of ``pid``."""
-    data = read(f"/proc/{pid}/stat")
-    if not data:
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return None
+    try:
+        data = os.read(fd, 1024)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
     fields = data[data.rindex(b")") + 2 :].split()
     return Stat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
 
