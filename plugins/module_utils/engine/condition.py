@@ -105,12 +105,12 @@ class Tree:
             self._events.hold(event)
 
     def restore(self, taken: list[Optional[int]]) -> None:
-        """Go back to what taken() returned, with the events of the queue."""
+        """Go back to what taken() returned, with the events of the queue; the condition may have changed since."""
         numbers = iter(taken)
         for node in self._nodes:
             if node.kind == _MATCH:
                 event = self._events.events.get(next(numbers, None) or 0)
-                if event is not None:
+                if event is not None and node.match is not None and node.match.event == event.name:
                     node.true, node.event = True, event
                     self._hold(event)
             else:
@@ -215,6 +215,6 @@ def keys_of(event: Event) -> list[Listener]:
     if event.env:
         keys.append((event.name, FIRST, event.env[0].partition("=")[2]))
         for entry in event.env:
-            key, _, value = entry.partition("=")
+            key, _unused, value = entry.partition("=")
             keys.append((event.name, key, value))
     return keys

@@ -134,6 +134,9 @@ class Engine:
         """
         self.lifecycle.now = now
         self._records.restore(self, saved, jobs)
+        for instance in self.catalogue.instances():
+            if instance.blocker is None and instance.state in (states.STARTING, states.STOPPING):
+                self.lifecycle.advance(instance)  # the record of its event was lost
         self._go_on()
         return self._take_effects()
 

@@ -21,7 +21,7 @@ def table(env: Iterable[str]) -> Table:
 def add(env: Table, entries: Iterable[str], inherited: Mapping[str, str], replace: bool = True) -> None:
     """Set ``entries``; a bare ``KEY`` takes its value from ``inherited``, and unsets it where there is none."""
     for entry in entries:
-        key, equals, _ = entry.partition("=")
+        key, equals, _unused = entry.partition("=")
         if not replace and key in env:
             continue
         if equals:
@@ -36,7 +36,7 @@ def values(env: Iterable[str]) -> dict[str, str]:
     """Return ``env`` as a mapping of keys to values; the first entry for a key counts."""
     found: dict[str, str] = {}
     for entry in env:
-        key, _, value = entry.partition("=")
+        key, _unused, value = entry.partition("=")
         found.setdefault(key, value)
     return found
 

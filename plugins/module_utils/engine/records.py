@@ -94,7 +94,7 @@ class Records:
         self._written = set(saved)
         by_kind: dict[str, dict[str, Any]] = {}
         for key, record in saved.items():
-            kind, _, rest = key.partition("/")
+            kind, _unused, rest = key.partition("/")
             by_kind.setdefault(kind, {})[rest] = record
         if _ENVIRONMENT in saved:
             engine.catalogue.reset_environment(tuple(saved[_ENVIRONMENT]["env"]))

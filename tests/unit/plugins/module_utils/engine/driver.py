@@ -66,7 +66,7 @@ class Driver:
         self._requests = 0
         self._pid = 100
         for text in definitions:
-            name, _, body = text.partition(":")
+            name, _unused, body = text.partition(":")
             self.define(name.strip(), body)
         self.seen.clear()
 

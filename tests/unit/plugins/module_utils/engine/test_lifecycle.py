@@ -392,7 +392,7 @@ def test_kill_schedule_goes_through_its_steps() -> None:
     host.stubborn.add("a")
     host.start("a")
     host.stop("a")
-    for _ in range(2):
+    for _unused in range(2):
         host.fire("kill", "a")
     assert [signal.signal for signal in host.signals] == ["INT", "TERM", "KILL"]
     assert host.status("a") == "stop/waiting"

@@ -151,7 +151,7 @@ class Watched(Driver):
 
     def settle(self) -> None:
         """Let everything end that can end."""
-        for _ in range(400):
+        for _unused in range(400):
             instances = self.all_instances()
             if not instances:
                 return

@@ -156,6 +156,25 @@ def test_a_spawn_and_an_end_of_a_family_that_were_not_answered_are_asked_for_aga
     assert [type(effect) for effect in effects] == [Spawn, EndFamily]
 
 
+def test_an_instance_whose_event_was_lost_goes_on() -> None:
+    host, disk = Driver("a: exec z", "b: start on starting a; task; exec t"), Disk()
+    host.start("a")
+    disk.save(host.engine)
+    for key in [key for key in disk.records if key.startswith("event/")]:
+        del disk.records[key]
+    host = reborn(host, disk)
+    assert host.status("a") == "start/running"
+
+
+def test_a_condition_that_was_changed_meanwhile_takes_only_what_it_asks_for() -> None:
+    host, disk = Driver("p: start on x and y; exec z"), Disk()
+    host.emit("x")
+    disk.save(host.engine)
+    engine = Engine(ENVIRONMENT)
+    engine.restore(disk.records, [parse_job("start on y and x\nexec z\n", "p", "p.conf")], 0.0)
+    assert not engine.events.events
+
+
 def test_timers_go_on_with_what_was_left() -> None:
     host, disk = Driver("a: exec x; kill timeout 20"), Disk()
     host.stubborn.add("a")

@@ -28,7 +28,7 @@ def test_a_respawn_runs_post_stop_and_pre_start_and_emits_no_stopped() -> None:
 def test_the_limit_allows_that_many_respawns_and_then_stops() -> None:
     host = Driver("r: respawn; respawn limit 3 10; exec x")
     host.start("r")
-    for _ in range(3):
+    for _unused in range(3):
         host.kill("r")
         assert host.status("r") == "start/running"
     host.kill("r")
@@ -40,7 +40,7 @@ def test_the_limit_allows_that_many_respawns_and_then_stops() -> None:
 def test_the_limit_counts_anew_after_the_interval() -> None:
     host = Driver("r: respawn; respawn limit 1 10; exec x")
     host.start("r")
-    for _ in range(5):
+    for _unused in range(5):
         host.kill("r")
         host.now += 10
     assert host.status("r") == "start/running"
@@ -50,7 +50,7 @@ def test_the_limit_counts_anew_after_the_interval() -> None:
 def test_no_limit(limit: str) -> None:
     host = Driver(f"r: respawn; respawn limit {limit}; exec x")
     host.start("r")
-    for _ in range(30):
+    for _unused in range(30):
         host.exit("r", code=1)
     assert host.status("r") == "start/running"
 

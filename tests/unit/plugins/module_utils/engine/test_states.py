@@ -25,7 +25,7 @@ def test_nothing_follows_itself_but_waiting() -> None:
 def test_stop_leads_to_waiting_from_everywhere() -> None:
     for first, facts in itertools.product(states.STATES, ALL_FACTS):
         state = first
-        for _ in states.STATES:
+        for _unused in states.STATES:
             state = next_state(state, states.STOP, facts)
         assert state == states.WAITING
 
@@ -33,7 +33,7 @@ def test_stop_leads_to_waiting_from_everywhere() -> None:
 def test_start_leads_to_running_from_everywhere() -> None:
     for first in states.STATES:
         state, seen = first, []
-        for _ in states.STATES:
+        for _unused in states.STATES:
             state = next_state(state, states.START)
             seen.append(state)
         assert states.RUNNING in seen
