@@ -15,7 +15,7 @@ from ..job.expand import expand
 from ..job.model import Job, ProcessKind
 from . import states
 from .catalogue import Catalogue
-from .environment import Table, add, all_valid, table, values
+from .environment import Table, add, add_events, all_valid, change, table, values
 from .event import HANDLING, PENDING, Event, EventQueue
 from .instance import Instance, JobClass, Waiter, waiting_in_a_circle
 from .job_events import UNKNOWN
@@ -272,10 +272,10 @@ class Engine:
         else:
             targets = [instance] if instance is not None else self.catalogue.instances()
             if instance is None:
-                _change_env(self.catalogue.environment, message)
+                change(self.catalogue.environment, message.env, message.replace, message.unset)
             for each in targets:
                 env = table(each.env)
-                _change_env(env, message)
+                change(env, message.env, message.replace, message.unset)
                 each.env = tuple(env.values())
                 self.lifecycle.touch(each)
         if instance is None:
@@ -383,7 +383,7 @@ class Engine:
         if instance.goal != states.STOP:
             causes = stop_on.events()
             env: Table = {}
-            _add_events(env, causes, "UPSTART_STOP_EVENTS")
+            add_events(env, causes, "UPSTART_STOP_EVENTS")
             instance.stop_env = tuple(env.values())
             lifecycle.finished(instance)
             self._block(instance, causes)
@@ -395,7 +395,7 @@ class Engine:
             return
         causes = job_class.start_on.events()
         env = self.catalogue.class_environment(job_class)
-        _add_events(env, causes, "UPSTART_EVENTS")
+        add_events(env, causes, "UPSTART_EVENTS")
         try:
             name = self._instance_name(job_class, env)
         except _Refused as refusal:
@@ -497,18 +497,3 @@ class Engine:
     def _take_effects(self) -> list[Effect]:
         effects, self.lifecycle.effects = self.lifecycle.effects, []
         return effects
-
-
-def _add_events(env: Table, causes: list[Event], key: str) -> None:
-    for event in causes:
-        add(env, event.env, {})
-    env[key] = f"{key}={' '.join(event.name for event in causes)}"
-
-
-def _change_env(env: Table, message: SetJobEnv) -> None:
-    if message.unset:
-        for name in message.env:
-            env.pop(name, None)
-        return
-    entries = [entry if "=" in entry else f"{entry}=" for entry in message.env]
-    add(env, entries, {}, message.replace)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from .event import Event
+
 Table = dict[str, str]
 
 
@@ -44,3 +46,21 @@ def values(env: Iterable[str]) -> dict[str, str]:
 def all_valid(env: Iterable[str]) -> bool:
     """Tell whether every entry is a ``KEY=VALUE`` pair."""
     return all("=" in entry for entry in env)
+
+
+def add_events(env: Table, causes: Iterable[Event], key: str) -> None:
+    """Set what the events brought, one after the other, and ``key`` to their names."""
+    names = []
+    for event in causes:
+        add(env, event.env, {})
+        names.append(event.name)
+    env[key] = f"{key}={' '.join(names)}"
+
+
+def change(env: Table, entries: Iterable[str], replace: bool, unset: bool) -> None:
+    """Do what set-env and unset-env do; ``entries`` are ``KEY=VALUE``, ``KEY`` for an empty value, names to unset."""
+    if unset:
+        for name in entries:
+            env.pop(name, None)
+    else:
+        add(env, (entry if "=" in entry else f"{entry}=" for entry in entries), {}, replace)
