@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -82,12 +83,15 @@ class Supervisor:
         self.exit_status = 0
         self.ending = False
         self.lock = -1
+        self.host: Host
 
     def _paths(self) -> paths.Paths:
         options = self.options
         found = paths.user(os.environ, os.geteuid()) if self.user else paths.system()
         if self.session:
-            found = paths.Paths(found.jobs, os.path.join(os.path.dirname(found.run), "foster-sessions"), found.logs, None)
+            found = paths.Paths(
+                found.jobs, os.path.join(os.path.dirname(found.run), "foster-sessions"), found.logs, None
+            )
         if options.rundir:
             found = paths.with_run(found, os.path.abspath(options.rundir))
         if options.confdirs:
@@ -110,7 +114,7 @@ class Supervisor:
         if not subreaper:
             self.warn("cannot become a subreaper: processes that leave their job are not followed")
         self.loop = Loop()
-        self.loop.on_signal(signal.SIGCHLD, lambda: self.host.reap())
+        self.loop.on_signal(signal.SIGCHLD, lambda: self.host.reap())  # noqa: PLW0108 - there is no host yet
         ledger = Ledger(self._ledger_path())
         saved = ledger.load()
         boot = proc.boot_id()
@@ -155,7 +159,8 @@ class Supervisor:
     def _lock(self) -> None:
         """Be the only supervisor of the run folder.
 
-        Children of a killed supervisor share its lock until they have executed their program; so whoever has the lock knows that
+        Children of a killed supervisor share its lock until they have executed their program; so whoever has the lock
+        knows that
         every one of them can be told by its marker.
         """
         if self.session:
@@ -180,7 +185,9 @@ class Supervisor:
             if stat is not None and stat.state not in "ZX" and str(stat.start_time).encode() == holder[-1]:
                 raise StartError(f"another supervisor (pid {alive}) runs with {self.paths.run}; stop it first")
             if time.monotonic() > deadline:
-                raise StartError(f"{path} is held by a process of an earlier supervisor that does not end; see fuser {path}")
+                raise StartError(
+                    f"{path} is held by a process of an earlier supervisor that does not end; see fuser {path}"
+                )
             time.sleep(0.002)
         os.ftruncate(self.lock, 0)
         os.pwrite(self.lock, f"{os.getpid()} {proc.start_time(os.getpid())}\n".encode(), 0)
@@ -229,7 +236,7 @@ class Supervisor:
         if self.debug:
             self.host.log_priority = "debug"
         self.host.addresses = [each.address for each in self.listeners]
-        self.host.on_reexec = lambda: self.loop.call_later(0.0, self.reexec) and None
+        self.host.on_reexec = self._plan_reexec
         self.host.on_shutdown = self.shutdown
         self.controls = [
             Control(self.host, self.loop, listener, "--open" in self.options.given) for listener in self.listeners
@@ -275,6 +282,9 @@ class Supervisor:
                 host.submit(Emit(None, self.options.startup_event, (), False))
         self.host.ledger.flush()
 
+    def _child_changed(self) -> None:
+        self.host.reap()
+
     def _signals(self) -> None:
         self.loop.on_signal(signal.SIGTERM, self._terminated)
         self.loop.on_signal(signal.SIGINT, self._interrupted)
@@ -285,10 +295,8 @@ class Supervisor:
 
     def warn(self, text: str) -> None:
         """Write one line to the supervisor's own log."""
-        try:
+        with contextlib.suppress(OSError):
             os.write(2, f"fosterd: {text}\n".encode(errors="replace"))
-        except OSError:
-            pass
 
     # ---- ending -----------------------------------------------------------------------------------------------
 
@@ -331,14 +339,13 @@ class Supervisor:
         if not self.session:
             for name in ("log", "control.lock", "lock"):
                 path = os.path.join(self.paths.run, name)
-                try:
+                with contextlib.suppress(OSError):
                     os.rmdir(path) if name == "log" else os.unlink(path)
-                except OSError:
-                    pass
-        try:
+        with contextlib.suppress(OSError):
             os.rmdir(self.paths.run)
-        except OSError:
-            pass
+
+    def _plan_reexec(self) -> None:
+        self.loop.call_later(0.0, self.reexec)
 
     def reexec(self) -> None:
         """Execute the program anew in the same process: the jobs stay our children, connections end."""
@@ -382,7 +389,8 @@ class Supervisor:
 
 
 def _own_descriptors(kept: set[int]) -> int:
-    """Close what the caller has left open, but not ``kept``; have 0, 1 and 2 open, and /dev/null at the number that scripts get.
+    """Close what the caller has left open, but not ``kept``; have 0, 1 and 2 open, and /dev/null at the number that
+    scripts get.
 
     Returns that number.
     """
@@ -417,8 +425,6 @@ def _notify(state: str) -> None:
         return
     import socket
 
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
-            sock.sendto(f"{state}\nMAINPID={os.getpid()}".encode(), "\0" + address[1:] if address[0] == "@" else address)
-        except OSError:
-            pass
+    where = "\0" + address[1:] if address[0] == "@" else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock, contextlib.suppress(OSError):
+        sock.sendto(f"{state}\nMAINPID={os.getpid()}".encode(), where)

@@ -69,7 +69,10 @@ class Watcher:
         self._around.ready(pid)
 
     def _survivor(self) -> Optional[int]:
-        return next((member.pid for member in self._around.members() if member.pid != self.pid), None)
+        """Return who is left of the family: whoever became our child by the end of the main process comes first."""
+        others = [member for member in self._around.members() if member.pid != self.pid]
+        others.sort(key=lambda member: member.parent != os.getpid())
+        return others[0].pid if others else None
 
 
 class Follow(Watcher):
@@ -94,7 +97,7 @@ class Follow(Watcher):
         successor = self._survivor()
         if successor is None:
             return None
-        self._links += 1
+        self._links += 1 + self._ended_between(successor)
         self.pid = successor
         if self.done:
             self._around.moved(successor)
@@ -111,6 +114,17 @@ class Follow(Watcher):
         else:
             self._around.moved(successor)
         return successor
+
+    def _ended_between(self, successor: int) -> int:
+        """Count those between main and ``successor`` that have ended already: our zombies of that session."""
+        last = proc.stat(successor)
+        sessions = {self.pid, last.session if last is not None else 0}
+        count = 0
+        for pid in proc.children(os.getpid()):
+            child = proc.stat(pid)
+            if child is not None and child.state == "Z" and pid != self.pid and child.session in sessions:
+                count += 1
+        return count
 
 
 class Stop(Watcher):
