@@ -42,7 +42,7 @@ def memory(pid: int) -> dict[str, int]:
     found = {}
     for path in (f"/proc/{pid}/status", f"/proc/{pid}/smaps_rollup"):
         for line in Path(path).read_text().splitlines():
-            name, _, rest = line.partition(":")
+            name, _unused, rest = line.partition(":")
             if name in ("VmRSS", "Pss"):
                 found[name] = int(rest.split()[0])
     return found
@@ -63,7 +63,13 @@ class Bench:
         for number in range(jobs):
             (folder / "jobs" / f"many{number}.conf").write_text("start on many\nexec sleep 10000\n")
         self.daemon = subprocess.Popen(
-            [program, f"--confdir={folder}/jobs", f"--rundir={folder}/run", f"--logdir={folder}/log", "--no-startup-event"]
+            [
+                program,
+                f"--confdir={folder}/jobs",
+                f"--rundir={folder}/run",
+                f"--logdir={folder}/log",
+                "--no-startup-event",
+            ]
         )
         deadline = time.monotonic() + 10
         while True:
@@ -126,7 +132,7 @@ def measure(bench: Bench, jobs: int) -> None:
     empty = memory(pid)
     show(f"memory, {jobs} definitions, no job", f"{empty['VmRSS']} KB", f"(PSS {empty['Pss']})")
     floors, starts, stops = [], [], []
-    for _ in range(ROUNDS):
+    for _unused in range(ROUNDS):
         floors.append(milliseconds(floor))
         starts.append(milliseconds(lambda: bench.job("one", "Start")))
         stops.append(milliseconds(lambda: bench.job("one", "Stop")))
@@ -135,10 +141,10 @@ def measure(bench: Bench, jobs: int) -> None:
     for what, values in (("start over the socket", starts), ("stop over the socket", stops)):
         show(what, f"{statistics.median(values):.2f} ms", f"{statistics.median(values) / base:.2f}x")
     bench.job("again", "Start")
-    crashes = [milliseconds(bench.respawn) for _ in range(50)]
+    crashes = [milliseconds(bench.respawn) for _unused in range(50)]
     show("crash to respawned", f"{statistics.median(crashes):.2f} ms", f"{statistics.median(crashes) / base:.2f}x")
     bench.job("again", "Stop")
-    thousand = milliseconds(lambda: [floor() for _ in range(jobs)])
+    thousand = milliseconds(lambda: [floor() for _unused in range(jobs)])
     show(f"{jobs} posix_spawns", f"{thousand:.0f} ms")
     before = memory(pid)
     mass = milliseconds(lambda: bench.emit("many"))

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kill the supervisor again and again while jobs start, stop and respawn; then count the copies of each job.
 
-Usage: tests/crash/kill_supervisor.py FOSTERD [--kills N] [--seed N]      (FOSTERD: a built program, such as build/fosterd)
+Usage: tests/crash/kill_supervisor.py FOSTERD [--kills N] [--seed N]      (FOSTERD: a built program, such as
+build/fosterd)
 
-After each kill a new supervisor is started. At the end every job is started once more or stopped, as decided by a coin; each one that
+After each kill a new supervisor is started. At the end every job is started once more or stopped, as decided by a
+coin; each one that
 is to run has to run exactly once, with the pid that the supervisor knows, and no other process of a job may be left.
 """
 
@@ -86,7 +88,13 @@ class Crash:
                         continue
                     with contextlib.suppress(BusError):
                         connection.call(
-                            upstart.job_path(name), upstart.JOB_INTERFACE, method, "asb", [], dice.random() < 0.5, timeout=5
+                            upstart.job_path(name),
+                            upstart.JOB_INTERFACE,
+                            method,
+                            "asb",
+                            [],
+                            dice.random() < 0.5,
+                            timeout=5,
                         )
             time.sleep(0.01)
 
@@ -107,7 +115,13 @@ class Crash:
         for name, run in wanted.items():
             with contextlib.suppress(BusError):
                 connection.call(
-                    upstart.job_path(name), upstart.JOB_INTERFACE, "Start" if run else "Stop", "asb", [], True, timeout=30
+                    upstart.job_path(name),
+                    upstart.JOB_INTERFACE,
+                    "Start" if run else "Stop",
+                    "asb",
+                    [],
+                    True,
+                    timeout=30,
                 )
         return wanted
 
@@ -174,7 +188,9 @@ def main() -> int:
         wanted = crash.settle(connection, dice)
         connection.close()
         failures = crash.judge(wanted)
-        print(f"seed {arguments.seed}: {arguments.kills} kills, {sum(wanted.values())} jobs to run, {len(failures)} wrong")
+        print(
+            f"seed {arguments.seed}: {arguments.kills} kills, {sum(wanted.values())} jobs to run, {len(failures)} wrong"
+        )
         for failure in failures:
             print(" ", failure)
         crash.daemon.terminate()

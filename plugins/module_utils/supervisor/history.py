@@ -39,7 +39,12 @@ class History:
 
     def failed(self, key: InstanceKey, cause: Optional[dict[str, Any]]) -> None:
         """Remember that an instance has failed, and why."""
-        failure = {"instance": key[1], **(cause or {"process": "main"}), "when": time.time(), "log_tail": self._tail(key)}
+        failure = {
+            "instance": key[1],
+            **(cause or {"process": "main"}),
+            "when": time.time(),
+            "log_tail": self._tail(key),
+        }
         self.failures[key[0]] = failure
         self._keep(f"failure/{key[0]}", failure)
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The supervisor around the engine: puts inputs through it, keeps the ledger, and carries out the effects.
 
-For every input: the engine decides, what has changed goes on the ledger, and then the effects are acted on in order. What they lead
+For every input: the engine decides, what has changed goes on the ledger, and then the effects are acted on in order.
+What they lead
 to (a process that was started) is queued as the next input, never handled inside.
 """
 
@@ -16,8 +17,26 @@ from typing import Any, Optional, Union
 
 from ..engine.engine import Engine
 from ..engine.messages import (
-    Announce, CancelTimer, Define, EndFamily, FamilyEnded, Forget, Input, InstanceKey, ProcessExited, Ready, Refuse,
-    Reply, SetTimer, Signal, Spawn, Spawned, SpawnFailed, TimerFired, Undefine, Warn,
+    Announce,
+    CancelTimer,
+    Define,
+    EndFamily,
+    FamilyEnded,
+    Forget,
+    Input,
+    InstanceKey,
+    ProcessExited,
+    Ready,
+    Refuse,
+    Reply,
+    SetTimer,
+    Signal,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    TimerFired,
+    Undefine,
+    Warn,
 )  # fmt: skip
 from ..job.model import Job, ProcessKind
 from . import report
@@ -58,7 +77,7 @@ class Tracked:
 class Host:
     """Owns the engine and everything that acts. ``warn(text)`` writes to the supervisor's own log."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self, engine: Engine, loop: Loop, kernel: Kernel, ledger: Ledger, logs: Logs, families: Families,
         warn: Callable[[str], None], null_fd: int, run_folder: Optional[str] = None,
     ) -> None:  # fmt: skip
@@ -431,7 +450,9 @@ class Host:
 
     def _wants_to_run(self, key: InstanceKey) -> bool:
         instance = self.engine.instance(key)
-        return instance is not None and instance.goal == "start" and instance.state in ("spawned", "post-start", "running")
+        return (
+            instance is not None and instance.goal == "start" and instance.state in ("spawned", "post-start", "running")
+        )
 
     def moved(self, tracked: Tracked, pid: int) -> None:
         """The main process is another one from now on."""

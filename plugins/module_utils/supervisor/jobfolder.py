@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The folders of job files: read whole, watched with inotify, and read again on request.
 
-A job is named after its path below the folder, without ``.conf``. Of several folders an earlier one wins. An ``.override`` beside
-a job file, or in an earlier folder, is read after it. A file that cannot be read or parsed gives one sentence and no job.
+A job is named after its path below the folder, without ``.conf``. Of several folders an earlier one wins. An
+``.override`` beside
+a job file, or in an earlier folder, is read after it. A file that cannot be read or parsed gives one sentence and no
+job.
 """
 
 from __future__ import annotations
@@ -20,7 +22,12 @@ from .loop import READ, Loop
 
 _LARGEST = 1 << 20  # bytes; a job file is text that somebody wrote
 _EVENTS = (
-    linux.IN_CLOSE_WRITE | linux.IN_MOVED_FROM | linux.IN_MOVED_TO | linux.IN_CREATE | linux.IN_DELETE | linux.IN_ONLYDIR
+    linux.IN_CLOSE_WRITE
+    | linux.IN_MOVED_FROM
+    | linux.IN_MOVED_TO
+    | linux.IN_CREATE
+    | linux.IN_DELETE
+    | linux.IN_ONLYDIR
 )
 
 
@@ -33,7 +40,7 @@ class _Source(NamedTuple):
 class JobFolder:
     """Report jobs that appear, change and go away in ``folders``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         loop: Loop,
         folders: list[str],
@@ -86,7 +93,12 @@ class JobFolder:
             elif path in parents and path not in self.folders:
                 concerned = concerned or name in names
             elif mask & (linux.IN_ISDIR | linux.IN_Q_OVERFLOW) or name.endswith((".conf", ".override")):
-                concerned = concerned or not (mask & linux.IN_CREATE) or bool(mask & linux.IN_ISDIR) or self._is_link(path, name)
+                concerned = (
+                    concerned
+                    or not (mask & linux.IN_CREATE)
+                    or bool(mask & linux.IN_ISDIR)
+                    or self._is_link(path, name)
+                )
         if concerned:
             self._add_watches()
             self.reload()

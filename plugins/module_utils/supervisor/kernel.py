@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
 import signal
 from typing import NamedTuple, Optional, Protocol
-
 
 from . import linux
 from .spawn import Plan, SpawnError, Surroundings, fork_child, spawn
@@ -56,7 +56,9 @@ class LinuxKernel:
     def __init__(self, cgroups: Optional[Cgroups], user_mode: bool, null_fd: int) -> None:
         self.cgroups = cgroups
         nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._around = Surroundings(null_fd, os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), nofile, user_mode)
+        self._around = Surroundings(
+            null_fd, os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), nofile, user_mode
+        )
         self._own_nofile = (nofile[1], nofile[1])
         resource.setrlimit(resource.RLIMIT_NOFILE, self._own_nofile)
 
@@ -96,10 +98,8 @@ class LinuxKernel:
         return Exit(found.si_pid, None, found.si_status)
 
     def reap(self, pid: int) -> None:
-        try:
+        with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
-        except ChildProcessError:
-            pass
 
     def has_stopped(self, pid: int) -> bool:
         """Tell whether the child ``pid`` was stopped by a signal since the last time this was asked."""
@@ -122,10 +122,8 @@ class LinuxKernel:
             self.signal_process(pid, number)
 
     def signal_process(self, pid: int, number: int) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
 
     def give_back_memory(self) -> None:
         linux.trim_memory()

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What survives the supervisor: a journal on tmpfs from which the next one goes on.
 
-Each line is a JSON array ``[key, record]``; a later line replaces an earlier one with the same key, and a record of null removes
-it. Lines are written with one write(2) before the effects they describe are acted on, so after ``kill -9`` the file holds
+Each line is a JSON array ``[key, record]``; a later line replaces an earlier one with the same key, and a record of
+null removes
+it. Lines are written with one write(2) before the effects they describe are acted on, so after ``kill -9`` the file
+holds
 everything but at most a half line, which is ignored. Nothing is kept in memory: compacting reads the file again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -94,10 +97,8 @@ class Ledger:
         """Forget everything: the supervisor has ended in good order."""
         self.close()
         if self.path is not None:
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
-            except FileNotFoundError:
-                pass
 
     def close(self) -> None:
         if self._fd >= 0:

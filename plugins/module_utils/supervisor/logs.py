@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The output of jobs, written to one file for each instance with nothing lost.
 
-A job writes to a channel: a named pipe under the run folder, so that a new supervisor can go on reading where a killed one
-stopped (the job holds it open for reading too, so it gets no SIGPIPE meanwhile), or in session mode a terminal, as Upstart has it.
-The file is made at the first output, opened anew for each write (so it may be removed or rotated by others at any time), and
+A job writes to a channel: a named pipe under the run folder, so that a new supervisor can go on reading where a
+killed one
+stopped (the job holds it open for reading too, so it gets no SIGPIPE meanwhile), or in session mode a terminal, as
+Upstart has it.
+The file is made at the first output, opened anew for each write (so it may be removed or rotated by others at any
+time), and
 renamed to ``.1``, ``.2``, ... by size. What cannot be written (disk full) stays in the channel until it can.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -28,7 +32,7 @@ _TAIL = 4096
 class _Channel:
     """The reading end for one instance, and what was read and is not yet written."""
 
-    __slots__ = ("key", "keep", "path", "pending", "pipe", "reader", "size", "start")
+    __slots__ = ("keep", "key", "path", "pending", "pipe", "reader", "size", "start")
 
     def __init__(self, key: InstanceKey, path: str, pipe: str) -> None:
         self.key = key
@@ -84,7 +88,9 @@ class Logs:
                 self._open_pipe(channel)
         for name in os.listdir(self._pipes):
             if name not in known:
-                channel = _Channel((name, ""), os.path.join(self._folder, name + ".log"), os.path.join(self._pipes, name))
+                channel = _Channel(
+                    (name, ""), os.path.join(self._folder, name + ".log"), os.path.join(self._pipes, name)
+                )
                 self._open_pipe(channel)
                 self._receive(channel)
 
@@ -151,10 +157,8 @@ class Logs:
         return channel
 
     def _open_pipe(self, channel: _Channel) -> None:
-        try:
+        with contextlib.suppress(FileExistsError):
             os.mkfifo(channel.pipe, 0o600)
-        except FileExistsError:
-            pass
         self._read_from(channel, os.open(channel.pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW))
 
     def _read_from(self, channel: _Channel, fd: int) -> None:
@@ -186,7 +190,9 @@ class Logs:
         """Write what is pending; return False where it has to wait."""
         try:
             fd = os.open(
-                channel.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640
+                channel.path,
+                os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK,
+                0o640,
             )
             try:
                 while channel.pending:
@@ -252,10 +258,8 @@ class Logs:
 
     def _unlink(self, channel: _Channel) -> None:
         if channel.pipe:
-            try:
+            with contextlib.suppress(OSError):
                 os.unlink(channel.pipe)
-            except OSError:
-                pass
 
     def _length(self, channel: _Channel) -> int:
         try:

@@ -6,6 +6,7 @@ Times are seconds, monotonic. Nothing polls: with no timer due, the loop sleeps 
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import os
@@ -57,10 +58,8 @@ class Loop:
     def unwatch(self, fd: int) -> None:
         """Stop watching ``fd``, which must still be open; unknown descriptors are ignored."""
         if self._watched.pop(fd, None) is not None:
-            try:
+            with contextlib.suppress(OSError, ValueError):  # closed already: the kernel has forgotten it
                 self._epoll.unregister(fd)
-            except (OSError, ValueError):
-                pass  # closed already: the kernel has forgotten it
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> TimerHandle:
         """Call ``callback`` once, ``seconds`` from now."""

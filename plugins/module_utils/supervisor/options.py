@@ -20,7 +20,15 @@ Run jobs as a daemon: for the system as root, for oneself as a plain user.
   --help, --version
 """
 
-_WITH_VALUE = ("--confdir", "--rundir", "--logdir", "--startup-event", "--state-fd", "--append-confdir", "--prepend-confdir")
+_WITH_VALUE = (
+    "--confdir",
+    "--rundir",
+    "--logdir",
+    "--startup-event",
+    "--state-fd",
+    "--append-confdir",
+    "--prepend-confdir",
+)
 _FLAGS = (
     "--user", "--system", "--session", "--no-startup-event", "--open", "--debug", "--verbose", "--help", "--version",
     "--no-dbus", "--no-sessions", "--no-inherit-env", "--no-log", "--restart", "--default-console",

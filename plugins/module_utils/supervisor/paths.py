@@ -29,7 +29,9 @@ def user(env: Mapping[str, str], uid: int) -> Paths:
     config = env.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     state = env.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state")
     run = os.path.dirname(user_socket(env, uid))
-    return Paths((os.path.join(config, "foster"),), run, os.path.join(state, "foster", "log"), os.path.join(run, "control"))
+    return Paths(
+        (os.path.join(config, "foster"),), run, os.path.join(state, "foster", "log"), os.path.join(run, "control")
+    )
 
 
 def with_run(paths: Paths, run: str) -> Paths:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Go on where a former supervisor stopped, killed or executed anew: the ledger, /proc and the cgroups are made to agree.
+"""Go on where a former supervisor stopped, killed or executed anew: the ledger, /proc and the cgroups are made to
+agree.
 
-A process of the ledger that still has its start time is adopted. What the engine had asked for without an answer is looked for by
+A process of the ledger that still has its start time is adopted. What the engine had asked for without an answer is
+looked for by
 its cgroup or marker variables, so that what the killed one had just started is not started twice.
 """
 
@@ -42,8 +44,8 @@ class Recovery:
                 self._sort(int(key[len("process/") :]), record)
             elif key.startswith("failure/"):
                 host.past.failures[key[len("failure/") :]] = record
-        for pid, (key, kind) in self._alive.items():
-            tracked = host.track(key, kind, pid)
+        for pid, (instance_key, kind) in self._alive.items():
+            tracked = host.track(instance_key, kind, pid)
             if not host.is_child(pid):
                 host.adopt(tracked)
         for pid in self._ended:
@@ -60,13 +62,19 @@ class Recovery:
     def _sort(self, pid: int, record: Any) -> None:
         job, name, kind, start_time = record
         stat = proc.stat(pid)
-        if stat is not None and stat.start_time == start_time and (stat.state not in "ZX" or stat.parent == os.getpid()):
+        if (
+            stat is not None
+            and stat.start_time == start_time
+            and (stat.state not in "ZX" or stat.parent == os.getpid())
+        ):
             self._alive[pid] = ((job, name), _KINDS[kind])
         else:
             self._ended[pid] = ((job, name), _KINDS[kind])
 
     def _is_missing(self, effect: Spawn) -> bool:
-        """Tell whether a process that the former supervisor wanted has to be started; answer for the one that is there."""
+        """Tell whether a process that the former supervisor wanted has to be started; answer for the one that is
+        there.
+        """
         host, slot = self._host, (effect.key, effect.kind)
         answered = self._answered(effect.key)
         for pid, found in self._alive.items():
@@ -78,14 +86,14 @@ class Recovery:
                 host.answer(Spawned(effect.key, effect.kind, pid))
                 host.answer(ProcessExited(effect.key, effect.kind, pid))
                 return False
-        pid = self._search(effect)
-        if pid is None:
+        unrecorded = self._search(effect)
+        if unrecorded is None:
             return True
-        tracked = host.track(effect.key, effect.kind, pid)
-        if not host.is_child(pid):
+        tracked = host.track(effect.key, effect.kind, unrecorded)
+        if not host.is_child(unrecorded):
             host.adopt(tracked)
-        self._alive[pid] = slot
-        self._answer(effect, pid)
+        self._alive[unrecorded] = slot
+        self._answer(effect, unrecorded)
         return False
 
     def _answer(self, effect: Spawn, pid: int) -> None:
@@ -99,7 +107,9 @@ class Recovery:
         return set(instance.processes.values()) if instance is not None else set()
 
     def _search(self, effect: Spawn) -> Optional[int]:
-        """Return a process of the instance that leads a session and is not on the ledger: started just before the end."""
+        """Return a process of the instance that leads a session and is not on the ledger: started just before the
+        end.
+        """
         families = self._host.families
         if families.cgroups is not None:
             pids = families.cgroups.members(folder_name(*effect.key))
@@ -148,7 +158,9 @@ class Recovery:
 
 
 def exit_status(pidfd: int) -> tuple[Optional[int], Optional[int]]:
-    """Return (exit code, signal) of a process that ended and was reaped by others; (None, None) where nobody can tell."""
+    """Return (exit code, signal) of a process that ended and was reaped by others; (None, None) where nobody can
+    tell.
+    """
     data = bytearray(_INFO.size)
     _INFO.pack_into(data, 0, _PIDFD_INFO_EXIT, *([0] * 13))
     try:

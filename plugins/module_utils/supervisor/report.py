@@ -131,7 +131,9 @@ def state(host: Host) -> str:
             "path": folder,
             "type": "CONF_JOB_DIR",
             "conf_files": [
-                {"path": path, "job_class": name} for name, (path, _) in files.items() if path.startswith(folder + "/")
+                {"path": path, "job_class": name}
+                for name, (path, _unused) in files.items()
+                if path.startswith(folder + "/")
             ],
         }
         for folder in folders

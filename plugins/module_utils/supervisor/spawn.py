@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a process of a job is started: what is executed, and the child's side of it, each step named.
 
-Two ways. ``spawn`` (posix_spawn, the supervisor standing in the job's folder and umask) for ordinary jobs; ``fork_child`` where a
-stanza needs steps in the child itself (limits, nice, chroot, setuid, ...). Both make the process the leader of a new session, with
+Two ways. ``spawn`` (posix_spawn, the supervisor standing in the job's folder and umask) for ordinary jobs;
+``fork_child`` where a
+stanza needs steps in the child itself (limits, nice, chroot, setuid, ...). Both make the process the leader of a new
+session, with
 /dev/null as input, the given descriptor as output, and nothing else open but a script on descriptor 9.
 """
 
@@ -186,8 +188,10 @@ def _execute(program: str, what: Plan, actions: list[tuple[int, int, int]]) -> i
 def fork_child(what: Plan, output: int, around: Surroundings) -> tuple[int, int, int]:
     """Fork a child that waits for a byte, prepares itself and executes the program.
 
-    Returns (pid, status descriptor, go descriptor). Write a byte to *go* when the pid is on the ledger; closed without one, or the
-    supervisor dead, the child ends without having executed anything. *status* ends empty after a successful exec; else it yields
+    Returns (pid, status descriptor, go descriptor). Write a byte to *go* when the pid is on the ledger; closed
+    without one, or the
+    supervisor dead, the child ends without having executed anything. *status* ends empty after a successful exec;
+    else it yields
     ``step errno``. Raises SpawnError.
     """
     status_read, status_write = os.pipe2(os.O_CLOEXEC)
@@ -219,7 +223,7 @@ def parse_status(data: bytes) -> Optional[SpawnError]:
     """Return the error that a child wrote to its status descriptor, None where there was none."""
     if not data:
         return None
-    step, _, number = data.decode("ascii", "replace").partition(" ")
+    step, _unused, number = data.decode("ascii", "replace").partition(" ")
     return SpawnError(step, int(number) if number.isdigit() else errno.EIO)
 
 

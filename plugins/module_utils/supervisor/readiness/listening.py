@@ -13,7 +13,9 @@ _ACCEPTS = 0x10000  # __SO_ACCEPTCON of a Unix socket
 
 
 def sockets(address: str) -> set[str]:
-    """Return the inodes of listening sockets: of ``address`` ("80", "127.0.0.1:80", "/run/x.sock"), of all when empty."""
+    """Return the inodes of listening sockets: of ``address`` ("80", "127.0.0.1:80", "/run/x.sock"), of all when
+    empty.
+    """
     found = set()
     port = address.rpartition(":")[2]
     if not address or port.isdigit():

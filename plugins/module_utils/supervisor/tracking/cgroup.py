@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One cgroup for each instance, below the supervisor's own (cgroups(7)).
 
-The supervisor steps into the instance's cgroup, starts the process there and steps back, so that a process is born where it
+The supervisor steps into the instance's cgroup, starts the process there and steps back, so that a process is born
+where it
 belongs and no child can escape before it has been moved. With systemd as PID 1 only a delegated cgroup is used.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from typing import Optional
@@ -72,10 +74,8 @@ class Cgroups:
     def prepare(self, name: str, settings: tuple[tuple[str, str], ...] = ()) -> None:
         """Make the cgroup ``name`` and write ``settings`` (cgroup v2 files); raise OSError."""
         folder = self.path(name)
-        try:
+        with contextlib.suppress(FileExistsError):
             os.mkdir(folder)
-        except FileExistsError:
-            pass
         if self.unified:
             for key, value in settings:
                 self._enable(key.split(".", 1)[0])
@@ -152,17 +152,16 @@ class Cgroups:
         if remove:
             for name in self.names():
                 self.remove(name)
-            try:
+            with contextlib.suppress(OSError):
                 os.rmdir(self.root)
-            except OSError:
-                pass
 
 
 def folder_name(job: str, instance: str) -> str:
     """Return the cgroup's name for an instance: unambiguous, and never one of the kernel's own files."""
     text = job if not instance else f"{job}:{instance}"
     safe = "".join(
-        letter if letter.isalnum() and letter.isascii() or letter in "-_:@" else f"%{ord(letter):x}." for letter in text
+        letter if (letter.isalnum() and letter.isascii()) or letter in "-_:@" else f"%{ord(letter):x}."
+        for letter in text
     )
     return f"job-{safe}"[:240]
 
@@ -171,7 +170,7 @@ def _own_folders() -> list[tuple[str, bool]]:
     """Return this process's cgroup folders, (path, unified), cgroup v2 first, then a named v1 hierarchy."""
     mounts: dict[str, tuple[str, str]] = {}
     for line in (proc.read("/proc/self/mountinfo") or b"").decode(errors="surrogateescape").splitlines():
-        left, _, right = line.partition(" - ")
+        left, _unused, right = line.partition(" - ")
         fields, kind = left.split(), right.split()
         if kind[:1] == ["cgroup2"]:
             mounts.setdefault("", (fields[3], fields[4]))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The processes that an instance has started, however they have forked.
 
-With cgroups it is their cgroup's members. Without, it is what the supervisor inherits as a subreaper: every orphan of a job becomes
+With cgroups it is their cgroup's members. Without, it is what the supervisor inherits as a subreaper: every orphan of
+a job becomes
 its child, and is told by its session or by the marker variables that it was started with.
 """
 
@@ -19,7 +20,9 @@ from .cgroup import Cgroups, folder_name
 class Families:
     """Find the members of each instance's family. ``marker``: (variable, value) that this supervisor's jobs carry."""
 
-    def __init__(self, cgroups: Optional[Cgroups], marker: tuple[str, str], known: Callable[[], Collection[int]]) -> None:
+    def __init__(
+        self, cgroups: Optional[Cgroups], marker: tuple[str, str], known: Callable[[], Collection[int]]
+    ) -> None:
         self.cgroups = cgroups
         self._marker = marker
         self._known = known

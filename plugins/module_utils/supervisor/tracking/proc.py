@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, Optional
 
-
 _KEEPS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # CONFIG_PROC_CHILDREN
 
 
@@ -28,7 +27,7 @@ def read(path: str) -> Optional[bytes]:
     except OSError:
         return None
     try:
-        parts = []
+        parts: list[bytes] = []
         while True:
             part = os.read(fd, 65536)
             if not part:
