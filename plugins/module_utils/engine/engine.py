@@ -48,7 +48,7 @@ from .messages import (
 )  # fmt: skip
 from .records import Records, decode_job, encode_job
 
-_INVALID_ENV = "Env must be KEY=VALUE pairs"
+_PATIENCE = 30.0  # seconds that a script may take while everything is being stopped
 
 
 class _Refused(Exception):
@@ -232,15 +232,15 @@ class Engine:
             self._reply(message.request)
 
     def _stop_all(self, message: StopAll) -> None:
-        lifecycle = self.lifecycle
-        lifecycle.respawning = False
+        self.lifecycle.respawning = False
         if message.event:
             self.events.new(message.event, message.env)
         else:
             self._closed = True
+            self.lifecycle.patience = _PATIENCE
             self._release_all()
         for instance in self.catalogue.instances():
-            lifecycle.change_goal(instance, states.STOP)
+            self.lifecycle.change_goal(instance, states.STOP)
         if message.request is not None:
             self._stopping_all.append(message.request)
 
@@ -253,6 +253,7 @@ class Engine:
             for instance in job_class.instances.values():
                 if instance.stop_on is not None:
                     instance.stop_on.reset()
+                self.lifecycle.limit_script(instance)
 
     def _set_job_env(self, message: SetJobEnv) -> None:
         instance: Optional[Instance] = None
@@ -482,7 +483,7 @@ class Engine:
 
     def _check_env(self, env: Env) -> None:
         if not all_valid(env):
-            raise _Refused("InvalidArgs", _INVALID_ENV)
+            raise _Refused("InvalidArgs", "Env must be KEY=VALUE pairs")
 
     def _reply(self, request: Optional[int], value: Any = None) -> None:
         if request is not None:

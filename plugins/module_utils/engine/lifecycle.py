@@ -55,6 +55,7 @@ class Lifecycle:
         self.effects: list[Effect] = []
         self.now = 0.0
         self.respawning = True  # False while everything is being stopped
+        self.patience: Optional[float] = None  # seconds that a script may take, while everything is being stopped
         self.changed: dict[tuple[str, str], Optional[Instance]] = {}
         self._extra = extra_environment
         self._gone = gone  # told of an instance that has ended; returns what is to be announced
@@ -253,7 +254,9 @@ class Lifecycle:
         instance.processes.pop(kind, None)
         if kind is ProcessKind.MAIN:
             self._main_exited(instance, status)
-        elif kind is ProcessKind.POST_STOP:
+            return
+        self.cancel_timer(instance, "script")
+        if kind is ProcessKind.POST_STOP:
             if status:
                 self.failed(instance, kind.value, status)
                 self.change_goal(instance, states.STOP)
@@ -351,6 +354,9 @@ class Lifecycle:
         if name == "kill":
             instance.kill_step += 1
             self._kill(instance)
+        elif name == "script":
+            scripts = [kind for kind in instance.processes if kind is not ProcessKind.MAIN]
+            self.effects += [Signal(instance.key, kind, "KILL") for kind in scripts]
         elif name == "respawn":
             if instance.state == states.POST_STOP:
                 self.advance(instance)
@@ -361,6 +367,11 @@ class Lifecycle:
             self.change_goal(instance, states.STOP)
             if instance.state == states.SPAWNED and not instance.spawning:
                 self.advance(instance)
+
+    def limit_script(self, instance: Instance) -> None:
+        """Give the scripts of the instance an end, while everything is being stopped."""
+        if self.patience is not None and {*instance.processes, *instance.spawning} - {ProcessKind.MAIN}:
+            self.set_timer(instance, "script", self.patience)
 
     def set_timer(self, instance: Instance, name: str, seconds: float) -> None:
         """Set a timer of the instance."""
@@ -439,6 +450,8 @@ class Lifecycle:
 
     def _spawn(self, instance: Instance, kind: ProcessKind) -> None:
         instance.spawning += (kind,)
+        if kind is not ProcessKind.MAIN:
+            self.limit_script(instance)
         self.effects.append(self.spawn_effect(instance, kind))
 
     def spawn_effect(self, instance: Instance, kind: ProcessKind) -> Spawn:

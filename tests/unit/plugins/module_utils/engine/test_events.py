@@ -243,3 +243,15 @@ def test_stop_all_unties_jobs_that_wait_for_each_other() -> None:
     host.put(StopAll(99))
     assert host.answer(99) == "ok"
     assert host.warnings
+
+
+def test_stop_all_ends_scripts_that_do_not_end() -> None:
+    host = Driver("a: pre-start exec x; exec z; post-stop exec y", "b: exec z")
+    host.start("a")
+    host.start("b")
+    host.put(StopAll(99))
+    assert (host.status("a"), host.status("b")) == ("stop/pre-start", "stop/waiting")
+    host.fire("script", "a")
+    assert host.status("a") == "stop/post-stop"
+    host.fire("script", "a")
+    assert (host.answer(99), host.timers) == ("ok", {})
