@@ -164,8 +164,10 @@ class Installation:
                 if not request.check:
                     shutil.rmtree(folder)
         if not request.check:
-            for folder in (layout.jobs, layout.library, layout.programs, *traces):
+            for folder in (layout.jobs, layout.library, *traces):
                 _remove_empty(folder, layout.user)
+            if layout.user:  # the system's belongs to the system, empty or not
+                _remove_empty(layout.programs, layout.user)
 
     def _stop_jobs(self) -> None:
         """Stop every instance; more than once, because the end of one job may start another."""

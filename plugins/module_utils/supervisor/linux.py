@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux 3.4
+PR_SET_NAME = 15  # prctl(2), Linux 2.6.9
+PR_SET_CHILD_SUBREAPER = 36  # Linux 3.4
 
 IN_CLOSE_WRITE = 0x8
 IN_MOVED_FROM = 0x40
@@ -32,6 +33,11 @@ _EVENT = struct.Struct("iIII")
 def become_subreaper() -> bool:
     """Make every orphaned descendant a child of this process; return whether the kernel agreed."""
     return bool(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def name_process(name: str) -> None:
+    """Make ps, top and who asks for a parent's name say ``name`` (at most 15 bytes) and not the interpreter's."""
+    _libc.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def trim_memory() -> None:

@@ -110,6 +110,7 @@ class Supervisor:
         if not self.user:
             os.chdir("/")
         os.umask(0o022)
+        linux.name_process("fosterd")
         subreaper = os.getpid() == 1 or linux.become_subreaper()
         if not subreaper:
             self.warn("cannot become a subreaper: processes that leave their job are not followed")
