@@ -26,7 +26,8 @@ def _suboptions() -> dict[str, Any]:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = json.dumps(
+    # Annotated, because ansible-test takes a plain assignment for a literal.
+    DOCUMENTATION: str = json.dumps(
         {
             "options": {
                 "definition": {

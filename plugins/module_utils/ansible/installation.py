@@ -6,8 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -225,13 +225,9 @@ def _interpreter() -> Optional[str]:
     The one that runs this module may be in a virtual environment, which is not to be depended on.
     """
     found = shutil.which("python3", path=SYSTEM_PATH)
-    if found:
-        check = "import sys; sys.exit(sys.version_info < (3, 9))"
-        if (
-            subprocess.run([found, "-c", check], stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode
-            == 0
-        ):
-            return found
+    version = re.search(r"python3\.(\d+)$", os.path.realpath(found)) if found else None
+    if found and (version is None or int(version.group(1)) >= 9):
+        return found
     return os.path.realpath(sys.executable)
 
 
