@@ -16,9 +16,9 @@ def run(argv: list[str]) -> int:
         argv = argv[1:]
         name = argv[0]
     if name in SUPERVISOR:
-        from ..supervisor import main as supervisor
+        from ..supervisor.main import main as supervise
 
-        return int(supervisor.main(argv) or 0)
-    from . import main as client
+        return int(supervise(argv) or 0)
+    from .main import main
 
-    return client.main(argv)
+    return main(argv)

@@ -12,8 +12,8 @@ import struct
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from ..processes.identity import read_stat
 from ..dbus.sockets import SYSTEM_SOCKET, user_socket
+from ..processes.identity import read_stat
 
 SYSTEMD_SOCKET = "/run/systemd/private"
 UPSTART_SOCKET = "\0/com/ubuntu/upstart"
@@ -38,9 +38,19 @@ def listener(path: str) -> Optional[int]:
         client.settimeout(_TIMEOUT)
         try:
             client.connect(path)
-            credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            return _peer(client)
         except OSError:
             return None
+
+
+def peer(descriptor: int) -> Optional[int]:
+    """Return the pid of who listened for the connection ``descriptor``, which stays open."""
+    with socket.socket(fileno=os.dup(descriptor)) as client:
+        return _peer(client)
+
+
+def _peer(client: socket.socket) -> int:
+    credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", credentials)[0])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...inits import detect
 from ...processes.ancestry import children, command_line
 from ..context import Context
 
@@ -24,7 +25,8 @@ def run(context: Context) -> int:
                     process["children"] = _nested(int(process["pid"]), below)
         context.say_json(jobs)
         return 0
-    context.say(str(context.foster.connection.address))
+    pid = detect.peer(context.foster.connection.fileno())
+    context.say(f"{pid} {command_line(pid)}" if pid else str(context.foster.connection.address))
     _draw(context, [_job(job, below) for job in jobs], "")
     return 0
 

@@ -16,7 +16,7 @@ class HostingStatus(NamedTuple):
 
 
 class Hosting(Protocol):
-    """One way to host the supervisor. What changes something returns whether it did, or raises inits.errors.InitError."""
+    """One way to host the supervisor. What changes something returns whether it did, or raises InitError."""
 
     name: str
 

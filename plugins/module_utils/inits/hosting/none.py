@@ -107,7 +107,7 @@ class Nobody:
             name = above.name if above else "unknown"
             raise InitError(
                 f"The supervisor cannot get away from here: orphans are adopted by {name} (pid {stat.ppid}), a "
-                "subreaper, and would end with it; start it from outside of that process, or let this host's init run it"
+                "subreaper, and would end with it; start it from outside of it, or let this host's init run it"
             )
         found = proof(pid, supervisor=1, user=self.layout.user)
         if not found.escaped:

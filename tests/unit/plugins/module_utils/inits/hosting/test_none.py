@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The supervisor as a daemon of its own, with a program that stands in for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.foster.init.plugins.module_utils.inits import detect
+from ansible_collections.foster.init.plugins.module_utils.inits.errors import InitError
+from ansible_collections.foster.init.plugins.module_utils.inits.hosting import none
+from ansible_collections.foster.init.plugins.module_utils.inits.hosting.choose import choose
+from ansible_collections.foster.init.plugins.module_utils.inits.hosting.layout import Layout
+from ansible_collections.foster.init.plugins.module_utils.processes.identity import read_stat
+
+STAND_IN = """#!{python} -IS
+import os, socket, sys
+print("up", os.getsid(0) == os.getpid(), sorted(os.listdir("/proc/self/fd"))[:3], flush=True)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind({socket!r})
+listener.listen()
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect("\\0" + os.environ["NOTIFY_SOCKET"][1:])
+notify.send(b"READY=1")
+listener.accept()
+while True:
+    listener.accept()
+"""
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    made = Layout(
+        user=True,
+        library=str(tmp_path),
+        programs=str(tmp_path / "bin"),
+        jobs=str(tmp_path / "jobs"),
+        socket=str(tmp_path / "control"),
+        log=str(tmp_path / "log" / "fosterd.log"),
+    )
+    (tmp_path / "fosterd").write_text(STAND_IN.format(python=sys.executable, socket=made.socket))
+    (tmp_path / "fosterd").chmod(0o755)
+    return made
+
+
+def test_start_and_stop(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine that runs the tests may have a subreaper above us; that is another test's."""
+    monkeypatch.setattr(none.Nobody, "_check_escape", lambda *_: None)
+    nobody = none.Nobody(layout)
+    try:
+        assert nobody.start()
+        assert nobody.is_running()
+        assert not nobody.start()
+        pid = nobody.status().pid
+        assert pid is not None
+        stat = read_stat(pid)
+        assert stat is not None
+        assert stat.ppid != os.getpid()
+        assert stat.session != os.getsid(0)
+        assert stat.tty == 0
+    finally:
+        assert nobody.stop()
+    assert not nobody.is_running()
+    assert not nobody.stop()
+
+
+def test_a_subreaper_is_named_and_nothing_is_left(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+
+    def adopted(pid: int, *_more: object) -> object:
+        started.append(pid)
+        return read_stat(pid)._replace(ppid=os.getpid())  # type: ignore[union-attr]
+
+    monkeypatch.setattr(none, "read_stat", lambda pid: read_stat(pid) if pid == os.getpid() else adopted(pid))
+    with pytest.raises(InitError, match=rf"adopted by .* \(pid {os.getpid()}\), a subreaper"):
+        none.Nobody(layout).start()
+
+
+def test_a_supervisor_that_is_not_installed_is_said_to_be(layout: Layout) -> None:
+    os.unlink(layout.fosterd)
+    with pytest.raises(InitError, match="install the supervisor first"):
+        none.Nobody(layout).start()
+
+
+def test_the_way_of_hosting_is_chosen_by_who_answers(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detect, "systemd", lambda _user: None)
+    assert choose(layout).name == "none"
+    monkeypatch.setattr(detect, "systemd", lambda _user: 1)
+    assert choose(layout).name == "systemd"
+    assert choose(layout, "none").name == "none"
+    with pytest.raises(InitError, match="no hosting called sysvinit"):
+        choose(layout, "sysvinit")
