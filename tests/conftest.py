@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Let the tests import `ansible_collections.foster.init` from the working tree, without Ansible and without an installation."""
+"""Let the tests import `ansible_collections.foster.init` from the working tree, without Ansible and without an
+installation.
+"""
 
 from __future__ import annotations
 

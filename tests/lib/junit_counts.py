@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 
 def count(report: Path) -> tuple[int, int]:
@@ -24,7 +24,7 @@ def main(path: Path) -> None:
     """Print the sum over the reports at `path`; nothing there counts as nothing passed."""
     reports = sorted(path.glob("*.xml")) if path.is_dir() else [path] if path.exists() else []
     counts = [count(report) for report in reports]
-    print(sum(passed for passed, _ in counts), sum(failed for _, failed in counts))
+    print(sum(passed for passed, _unused in counts), sum(failed for _unused, failed in counts))
 
 
 if __name__ == "__main__":

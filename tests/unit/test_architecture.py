@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules of ARCHITECTURE.md, read off the source: imports go downwards only, and the pure packages touch nothing outside."""
+"""The rules of ARCHITECTURE.md, read off the source: imports go downwards only, and the pure packages touch nothing
+outside.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,8 @@ ONLY_IN = {"jeepney": "dbus", "psutil": "processes"}
 
 
 def imported_names(source: str, package: tuple[str, ...]) -> set[str]:
-    """Return the absolute names that `source`, a module of `package` (parts below module_utils), imports anywhere in it.
+    """Return the absolute names that `source`, a module of `package` (parts below module_utils), imports anywhere in
+    it.
 
     Ours come back as `ours.<package>...`; imports inside functions and under TYPE_CHECKING count as well.
     """
@@ -80,7 +83,7 @@ def violations(source: str, package: tuple[str, ...]) -> list[str]:
     own = package[0] if package else ""
     found = []
     for name in sorted(imported_names(source, package)):
-        top, _, rest = name.partition(".")
+        top, _unused, rest = name.partition(".")
         theirs = rest.partition(".")[0]
         if name == "above module_utils":
             found.append("a relative import leaves module_utils")

@@ -229,7 +229,7 @@ class Variables(Kind):
 
     def to_option(self, value: Any) -> Any:
         pairs = [variable.partition("=") for variable in value]
-        if len({key for key, _, _ in pairs}) < len(pairs):
+        if len({key for key, _unused, _unused in pairs}) < len(pairs):
             return list(value)
         return {key: text if equals else None for key, equals, text in pairs}
 

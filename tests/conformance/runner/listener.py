@@ -97,7 +97,7 @@ class Listener:
 
 def _open(address: str) -> socket.socket:
     """Connect and authenticate, without the Hello that only a message bus answers."""
-    kind, _, path = address.partition("=")
+    kind, _unused, path = address.partition("=")
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(5)
     try:

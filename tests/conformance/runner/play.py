@@ -111,11 +111,11 @@ class Player:
         return _rename(trace, self._session)
 
     def _do(self, step: Step, text: str, expected: Optional[Step]) -> None:
-        verb, _, rest = text.partition(" ")
+        verb, _unused, rest = text.partition(" ")
         if verb.startswith("&"):
             self._background[verb[1:]] = self._command(rest)
         elif verb == "wait":
-            name, _, seconds = rest.partition(" ")
+            name, _unused, seconds = rest.partition(" ")
             self._finish(self._background[name], step, float(seconds or _LIMIT), name)
         elif verb == "isrunning":
             step.notes.append("blocked" if self._background[rest].running() else "returned")
@@ -137,7 +137,7 @@ class Player:
             command.report(step)
 
     def _command(self, text: str) -> _Command:
-        verb, _, rest = text.partition(" ")
+        verb, _unused, rest = text.partition(" ")
         if verb == "sh":
             return _Command(["/bin/sh", "-c", rest], self._session)
         if verb not in _CLIENT_VERBS and verb != "initctl":

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What one run of a case showed: the recorded text format, read and written.
 
+A line of a file that a race may swallow is written with `|?` instead of `|`; the recordings have none.
+
 A trace is a list of steps (signals, the client's output, how it ended), then the jobs' logs and the files in `$OUT`.
 """
 
@@ -62,19 +64,24 @@ class Trace:
     steps: list[Step] = field(default_factory=list)
     files: dict[str, list[str]] = field(default_factory=dict)
     blocked: list[str] = field(default_factory=list)
+    optional: dict[str, list[str]] = field(default_factory=dict)  # lines of `files` that may be missing
 
 
 def parse(text: str) -> Trace:
     """Read a recorded trace. Raises ValueError for a line that is not of the format."""
     trace = Trace()
     current: Optional[list[str]] = None
+    name = ""
     # Not splitlines(): a job may print form feeds and the like.
     for number, line in enumerate(text.split("\n"), 1):
         opened = _FILE.match(line)
         if not line or line.startswith("#"):
             continue
         if opened:
-            current = trace.files.setdefault(f"{opened[1]} {opened[2]}", [])
+            name = f"{opened[1]} {opened[2]}"
+            current = trace.files.setdefault(name, [])
+        elif current is not None and line.startswith("  |?"):
+            trace.optional.setdefault(name, []).append(line[5:])
         elif current is not None and line.startswith("  |"):
             current.append(line[4:])
         elif line.startswith("left blocked:"):
@@ -116,6 +123,7 @@ def dump(trace: Trace) -> str:
     for name, content in trace.files.items():
         lines.append(f"{name}:")
         lines += [f"  | {line}" for line in content]
+        lines += [f"  |? {line}" for line in trace.optional.get(name, [])]
     if trace.blocked:
         lines.append("left blocked: " + " ".join(trace.blocked))
     return "\n".join(lines) + "\n"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fail with a sentence for each pid that hangs on a login session: judged from /proc alone, without the collection's own code.
+"""Fail with a sentence for each pid that hangs on a login session: judged from /proc alone, without the collection's
+own code.
 
 Arguments: the pids.
 """
@@ -19,7 +20,7 @@ def faults(pid):
     """Yield what is wrong with where the process hangs."""
     cgroup = Path("/proc", str(pid), "cgroup").read_text()
     if any(part.startswith("session-") for line in cgroup.splitlines() for part in line.split("/")):
-        yield "pid %s is in a session's scope: %s" % (pid, cgroup.strip())
+        yield f"pid {pid} is in a session's scope: {cgroup.strip()}"
     names = []
     at = stat(pid)[1]
     while at:
@@ -28,7 +29,7 @@ def faults(pid):
         at = parent
     for name in names:
         if name.startswith(("sshd", "bash", "sh", "sudo", "login", "ansible")):
-            yield "pid %s has the ancestors %s" % (pid, " < ".join(names))
+            yield f"pid {pid} has the ancestors {' < '.join(names)}"
             break
 
 

@@ -95,7 +95,7 @@ class Control:
         self._service.handle(peer, message)
 
     def _accept(self, _events: int) -> None:
-        for _ in range(_ACCEPT_AT_ONCE):
+        for _unused in range(_ACCEPT_AT_ONCE):
             try:
                 sock, _address = self._listener.socket.accept()
             except OSError as error:

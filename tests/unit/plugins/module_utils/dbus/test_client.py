@@ -119,7 +119,7 @@ def test_an_error_reply_is_raised_with_name_and_text(serve: Any) -> None:
 def test_pipelined_calls_are_answered_in_any_order(serve: Any) -> None:
     def script(server: Server) -> None:
         server.handshake()
-        calls = [server.next_call() for _ in range(100)]
+        calls = [server.next_call() for _unused in range(100)]
         for call in reversed(calls):
             server.signal(call.serial)
             server.reply(call, "i", call.arguments()[0])
@@ -138,13 +138,13 @@ def test_a_pipeline_bigger_than_all_buffers_does_not_lock_up(serve: Any) -> None
 
     def script(server: Server) -> None:
         server.handshake()
-        for _ in range(300):
+        for _unused in range(300):
             call = server.next_call()
             server.reply(call, "s", text)
         server.wait_for_end()
 
     with client.Connection.open(serve(script).address, timeout=30) as connection:
-        serials = [connection.send(*CALL, "s", text) for _ in range(300)]
+        serials = [connection.send(*CALL, "s", text) for _unused in range(300)]
         assert all(connection.wait(serial) == (text,) for serial in serials)
 
 

@@ -30,7 +30,7 @@ _WRITTEN_ONLY = {
 def _bodies(kinds: dict[str, Any]) -> Any:
     one = st.sampled_from(sorted(kinds)).flatmap(lambda kind: st.tuples(st.just(kind), kinds[kind]))
     return st.lists(one, max_size=5).map(
-        lambda pairs: ("".join(kind for kind, _ in pairs), tuple(value for _, value in pairs))
+        lambda pairs: ("".join(kind for kind, _unused in pairs), tuple(value for _unused, value in pairs))
     )
 
 

@@ -85,7 +85,7 @@ class FakeLoop:
         return bool(ready)
 
     def settle(self) -> None:
-        for _ in range(200):
+        for _unused in range(200):
             if not self.turn():
                 return
 

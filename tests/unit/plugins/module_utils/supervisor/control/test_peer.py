@@ -123,7 +123,7 @@ def test_a_client_that_does_not_read_its_answers_is_not_served_further(world: An
     [peer] = world.control.peers.values()
     assert peer._out_size < peer_module.HIGH_WATER + 40_000
     total = 0
-    for _ in range(10_000):
+    for _unused in range(10_000):
         data = client.read()
         if not data:
             break
@@ -135,7 +135,7 @@ def test_a_client_that_does_not_read_its_answers_is_not_served_further(world: An
 def test_a_listener_that_does_not_read_is_dropped_at_the_cap(world: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(peer_module, "OUTPUT_CAP", 50_000)
     deaf, admin = world.connect(), world.connect()
-    for _ in range(40):
+    for _unused in range(40):
         admin.request(*MANAGER, "EmitEvent", "sasb", "e", ["X=" + "x" * 20_000], False)
         admin.read()
     world.loop.settle()
