@@ -70,7 +70,11 @@ class Watcher:
 
     def _survivor(self) -> Optional[int]:
         """Return who is left of the family: whoever became our child by the end of the main process comes first."""
-        others = [member for member in self._around.members() if member.pid != self.pid]
+        others: list[proc.Stat] = []
+        for _look in range(3):  # who forks and ends while we look is seen neither before nor after
+            others = [member for member in self._around.members() if member.pid != self.pid]
+            if others:
+                break
         others.sort(key=lambda member: member.parent != os.getpid())
         return others[0].pid if others else None
 
