@@ -334,6 +334,11 @@ def _proof(instance: dict[str, Any], supervisor: Optional[Supervisor], user: boo
     if pid is None or supervisor is None:
         return None
     proof = escape.proof(pid, supervisor=supervisor.pid, user=user)
+    if not proof.escaped and proof.ppid != supervisor.pid:
+        # A supervisor that was killed leaves its jobs to whoever is above it, and takes them up again from there.
+        above = escape.proof(supervisor.pid, user=user)
+        if above.escaped and above.ppid == proof.ppid:
+            proof = escape.proof(pid, supervisor=above.ppid, user=user)
     return {"instance": instance["name"], **proof._asdict()} if proof.ppid else None  # else it has ended since
 
 

@@ -161,6 +161,17 @@ def test_a_supervisor_below_a_login_starts_nothing(supervisor, monkeypatch):
     assert supervisor.told == []
 
 
+def test_a_job_that_outlived_its_supervisor_has_escaped(supervisor, monkeypatch):
+    """After kill -9 of the supervisor its jobs are children of PID 1, and a second run failed because of that."""
+
+    def proof(pid, supervisor=None, user=False):
+        escaped = pid == 7 or supervisor == 1
+        return escape.Proof(pid, 1, "init", pid, "/foster", escaped, "" if escaped else "not the supervisor")
+
+    monkeypatch.setattr(escape, "proof", proof)
+    assert converge(supervisor, text="exec a\n").escape[0]["escaped"] is True
+
+
 def test_enabled_keeps_the_rest_of_the_override(supervisor):
     override = supervisor.folder / "web.override"
     override.write_text("nice 5\n")
