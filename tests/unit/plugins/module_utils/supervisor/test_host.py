@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host with a kernel that starts nothing: effects become calls, deaths become inputs, the ledger is first."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections import deque
+
+import pytest
+from ansible_collections.foster.init.plugins.module_utils.engine.engine import Engine
+from ansible_collections.foster.init.plugins.module_utils.engine.messages import Refuse, Reply, Start, Stop
+from ansible_collections.foster.init.plugins.module_utils.job.parser import parse_job
+from ansible_collections.foster.init.plugins.module_utils.supervisor.history import History
+from ansible_collections.foster.init.plugins.module_utils.supervisor.host import Host
+from ansible_collections.foster.init.plugins.module_utils.supervisor.kernel import Exit, Started
+from ansible_collections.foster.init.plugins.module_utils.supervisor.ledger import Ledger
+from ansible_collections.foster.init.plugins.module_utils.supervisor.loop import Loop
+from ansible_collections.foster.init.plugins.module_utils.supervisor.recovery import Recovery
+from ansible_collections.foster.init.plugins.module_utils.supervisor.spawn import SpawnError
+
+FIRST = 10_000_000  # above any pid: nothing real is touched
+
+
+class FakeKernel:
+    """Start nothing, and remember everything."""
+
+    def __init__(self, ledger_path) -> None:
+        self.ledger_path = ledger_path
+        self.started: list[tuple[str, int]] = []
+        self.signals: list[tuple[int, int]] = []
+        self.exits: deque[Exit] = deque()
+        self.refuse = None
+        self.ledger_at_start: list[str] = []
+
+    def start(self, plan, output, cgroup):
+        if self.refuse is not None:
+            raise self.refuse
+        self.ledger_at_start.append(self.ledger_path.read_text())
+        pid = FIRST + len(self.started)
+        self.started.append((" ".join(plan.argv), pid))
+        return Started(pid)
+
+    def settle(self):
+        pass
+
+    def give_back_memory(self):
+        pass
+
+    def restore_limits(self):
+        pass
+
+    def next_exit(self):
+        return self.exits[0] if self.exits else None
+
+    def reap(self, pid):
+        self.exits.popleft()
+
+    def has_stopped(self, pid):
+        return False
+
+    def signal_group(self, pid, number):
+        self.signals.append((pid, number))
+
+    def signal_process(self, pid, number):
+        self.signals.append((pid, number))
+
+    def start_time(self, pid):
+        return 1
+
+
+class NoLogs:
+    def __init__(self, null) -> None:
+        self._null = null
+
+    def open(self, key, job):
+        import os
+
+        return os.dup(self._null)
+
+    def drain(self, key):
+        pass
+
+    def forget(self, key):
+        pass
+
+    def tail(self, key, lines=10):
+        return ["last line"]
+
+    def path(self, key):
+        return "/log"
+
+
+class NoFamily:
+    cgroups = None
+
+    def members(self, key):
+        return []
+
+    def started(self, key, pid):
+        pass
+
+    def forget(self, key):
+        pass
+
+
+class Place:
+    def __init__(self, path, null) -> None:
+        self.path = path
+        self.loop = Loop()
+        self.kernel = FakeKernel(path)
+        self.warnings: list[str] = []
+        self.replies: list[object] = []
+        self.host = Host(
+            Engine(("PATH=/bin",)), self.loop, self.kernel, Ledger(str(path)), NoLogs(null), NoFamily(),
+            self.warnings.append, null,
+        )  # fmt: skip
+
+    def define(self, name: str, text: str) -> None:
+        self.host.defined(parse_job(text, name, f"/{name}.conf"))
+
+    def start(self, name: str) -> None:
+        self.host.submit(Start(None, name), self.replies.append)
+
+    def stop(self, name: str) -> None:
+        self.host.submit(Stop(None, name), self.replies.append)
+
+    def die(self, pid: int, code=None, signal=None) -> None:
+        self.kernel.exits.append(Exit(pid, code, signal))
+        self.host.reap()
+
+
+@pytest.fixture
+def place(tmp_path):
+    with open("/dev/null", "r+b", 0) as null:
+        made = Place(tmp_path / "ledger", null.fileno())
+        yield made
+        made.loop.close()
+
+
+def test_a_start_is_answered_when_the_process_runs(place):
+    place.define("a", "exec sleep 1\n")
+    place.start("a")
+    assert place.kernel.started == [("sleep 1", FIRST)]
+    assert isinstance(place.replies[0], Reply)
+
+
+def test_the_ledger_knows_of_a_start_before_it_happens(place):
+    place.define("a", "exec sleep 1\n")
+    place.start("a")
+    assert '"engine/instance/a//"' in place.kernel.ledger_at_start[0]
+
+
+def test_a_stop_signals_and_is_answered_when_the_process_is_gone(place):
+    place.define("a", "exec sleep 1\n")
+    place.start("a")
+    place.stop("a")
+    assert place.kernel.signals == [(FIRST, 15)]
+    assert len(place.replies) == 1
+    place.die(FIRST, signal=15)
+    assert isinstance(place.replies[1], Reply)
+    assert place.host.processes == {}
+
+
+def test_a_respawning_job_gets_a_new_process(place):
+    place.define("a", "respawn\nexec sleep 1\n")
+    place.start("a")
+    place.die(FIRST, signal=9)
+    assert [pid for _command, pid in place.kernel.started] == [FIRST, FIRST + 1]
+
+
+def test_a_process_that_cannot_be_started_fails_the_start_with_its_step(place):
+    place.define("a", "exec sleep 1\n")
+    place.kernel.refuse = SpawnError("exec", errno.ENOENT)
+    place.start("a")
+    assert isinstance(place.replies[0], Refuse)
+    failure = json.loads(place.host.describe(["a"]))[0]["last_failure"]
+    assert (failure["process"], failure["step"], failure["errno"]) == ("main", "exec", errno.ENOENT)
+    assert failure["log_tail"] == ["last line"]
+    assert len(place.warnings) == 1
+
+
+def test_the_death_of_a_child_that_nobody_knows_is_reaped_and_forgotten(place):
+    place.die(4_000_000, code=1)
+    assert not place.kernel.exits
+
+
+def test_history_tells_how_processes_ended(place):
+    place.define("a", "respawn\nexec sleep 1\n")
+    place.start("a")
+    place.die(FIRST, signal=9)
+    place.die(FIRST + 1, code=3)
+    told = [(each["pid"], each.get("signal"), each.get("exit_status"))
+            for each in json.loads(place.host.history("a"))["processes"]]  # fmt: skip
+    assert told == [(FIRST, 9, None), (FIRST + 1, None, 3)]
+
+
+def recovered(place, tmp_path) -> Place:
+    """Return what a next supervisor makes of the ledger."""
+    place.host.ledger.flush()
+    after = Place(tmp_path / "ledger", place.host.null_fd)
+    jobs = [job_class.job for job_class in place.host.engine.jobs.values()]
+    Recovery(after.host, after.host.ledger.load()).run(jobs)
+    after.loop.close()
+    return after
+
+
+def test_a_job_whose_process_died_with_the_supervisor_is_started_again(place, tmp_path):
+    place.define("a", "respawn\nexec sleep 1\n")
+    place.start("a")
+    after = recovered(place, tmp_path)
+    assert [command for command, _pid in after.kernel.started] == ["sleep 1"]
+
+
+def test_a_job_without_respawn_whose_process_died_is_not_started_again(place, tmp_path):
+    place.define("a", "exec sleep 1\n")
+    place.start("a")
+    after = recovered(place, tmp_path)
+    assert after.kernel.started == []
+    assert json.loads(after.host.describe(["a"]))[0]["instances"] == []
+
+
+def test_a_job_that_was_stopped_stays_stopped(place, tmp_path):
+    place.define("a", "respawn\nexec sleep 1\n")
+    place.start("a")
+    place.stop("a")
+    place.die(FIRST, signal=15)
+    after = recovered(place, tmp_path)
+    assert after.kernel.started == []
+
+
+def test_the_last_failure_outlives_the_supervisor(place, tmp_path):
+    place.define("a", "exec sleep 1\n")
+    place.start("a")
+    place.die(FIRST, code=7)
+    after = recovered(place, tmp_path)
+    assert after.host.past.failures["a"]["exit_status"] == 7
+
+
+def test_only_the_last_processes_of_a_job_are_remembered(place):
+    place.define("a", "respawn\nrespawn limit 0 0\nexec sleep 1\n")
+    place.start("a")
+    for number in range(50):
+        place.die(FIRST + number, code=1)
+    assert isinstance(place.host.past, History)
+    assert len(place.host.past.of("a")) == 20

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Job folders: what is there becomes jobs, what is wrong becomes one sentence, changes are reported once."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.foster.init.plugins.module_utils.supervisor.jobfolder import JobFolder
+from ansible_collections.foster.init.plugins.module_utils.supervisor.loop import Loop
+
+
+class Report:
+    def __init__(self) -> None:
+        self.jobs: dict[str, str] = {}
+        self.gone: list[str] = []
+        self.warnings: list[str] = []
+
+    def defined(self, job) -> None:
+        self.jobs[job.name] = job.exec_main.command
+
+    def went(self, name, *lazily) -> None:
+        self.gone.append(name)
+
+
+@pytest.fixture
+def report():
+    return Report()
+
+
+@pytest.fixture
+def loop():
+    made = Loop()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def folder(report, loop, tmp_path):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    made = JobFolder(
+        loop, [str(tmp_path / "first"), str(tmp_path / "second")], report.defined, report.went, report.warnings.append
+    )
+    yield made
+    made.close()
+
+
+def test_jobs_are_named_after_their_path_below_the_folder(folder, report, tmp_path):
+    (tmp_path / "first" / "sub").mkdir()
+    (tmp_path / "first" / "a.conf").write_text("exec one\n")
+    (tmp_path / "first" / "sub" / "b.conf").write_text("exec two\n")
+    (tmp_path / "first" / "README").write_text("not a job")
+    folder.reload()
+    assert report.jobs == {"a": "one", "sub/b": "two"}
+
+
+def test_the_first_folder_wins(folder, report, tmp_path):
+    (tmp_path / "first" / "a.conf").write_text("exec one\n")
+    (tmp_path / "second" / "a.conf").write_text("exec two\n")
+    folder.reload()
+    assert report.jobs == {"a": "one"}
+
+
+def test_an_override_is_laid_over_its_job_and_alone_is_nothing(folder, report, tmp_path):
+    (tmp_path / "first" / "a.conf").write_text("exec one\n")
+    (tmp_path / "first" / "a.override").write_text("exec other\n")
+    (tmp_path / "first" / "b.override").write_text("exec other\n")
+    folder.reload()
+    assert report.jobs == {"a": "other"}
+
+
+def test_what_has_not_changed_is_not_reported_again(folder, report, tmp_path):
+    (tmp_path / "first" / "a.conf").write_text("exec one\n")
+    folder.reload()
+    report.jobs.clear()
+    folder.reload()
+    assert report.jobs == {}
+
+
+def test_a_file_that_goes_or_breaks_takes_its_job_along(folder, report, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "first" / f"{name}.conf").write_text("exec one\n")
+    folder.reload()
+    (tmp_path / "first" / "a.conf").unlink()
+    (tmp_path / "first" / "b.conf").write_text("exce one\n")
+    folder.reload()
+    assert sorted(report.gone) == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", ["dangling", "noise", "binary", "folder", "fifo"])
+def test_what_is_no_job_file_is_one_sentence_and_no_job(folder, report, tmp_path, kind):
+    path = tmp_path / "first" / "a.conf"
+    if kind == "dangling":
+        path.symlink_to(tmp_path / "nowhere")
+    elif kind == "noise":
+        path.write_bytes(b"x" * (10 << 20))
+    elif kind == "binary":
+        path.write_bytes(bytes(range(256)))
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    folder.reload()
+    folder.reload()
+    assert report.jobs == {}
+    assert len(report.warnings) == (0 if kind == "folder" else 1)
+    assert all(str(path) in warning and "\n" not in warning for warning in report.warnings)
+
+
+def test_a_new_file_is_noticed_when_its_writer_closes_it(folder, report, loop, tmp_path):
+    folder.watch()
+    with open(tmp_path / "first" / "a.conf", "w") as file:
+        file.write("exec o")
+        file.flush()
+        loop.turn()
+        assert report.jobs == {}
+        file.write("ne\n")
+    loop.turn(5.0)
+    assert report.jobs == {"a": "one"}
+
+
+def test_a_file_in_a_new_folder_is_noticed(folder, report, loop, tmp_path):
+    folder.watch()
+    (tmp_path / "first" / "sub").mkdir()
+    loop.turn(5.0)
+    (tmp_path / "first" / "sub" / "a.conf").write_text("exec one\n")
+    loop.turn(5.0)
+    assert report.jobs == {"sub/a": "one"}

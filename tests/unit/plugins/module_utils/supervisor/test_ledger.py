@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ledger: what was flushed is there again, whatever happened to the last line."""
+
+from __future__ import annotations
+
+import string
+
+from ansible_collections.foster.init.plugins.module_utils.supervisor import ledger as module
+from ansible_collections.foster.init.plugins.module_utils.supervisor.ledger import Ledger
+from hypothesis import given
+from hypothesis import strategies as st
+
+_KEYS = st.text(string.ascii_letters + "/ é", min_size=1, max_size=6)
+_RECORDS = st.one_of(st.none(), st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=3))
+
+
+def test_what_was_not_flushed_is_not_written(tmp_path):
+    ledger = Ledger(str(tmp_path / "ledger"))
+    ledger.put("a", 1)
+    assert Ledger(str(tmp_path / "ledger")).load() == {}
+
+
+def test_a_half_line_of_a_killed_supervisor_is_ignored(tmp_path):
+    path = tmp_path / "ledger"
+    ledger = Ledger(str(path))
+    ledger.put("a", 1)
+    ledger.put("b", 2)
+    ledger.flush()
+    ledger.close()
+    path.write_bytes(path.read_bytes()[:-4])
+    assert Ledger(str(path)).load() == {"a": 1}
+
+
+def test_a_null_record_removes_its_key(tmp_path):
+    ledger = Ledger(str(tmp_path / "ledger"))
+    ledger.put("a", 1)
+    ledger.put("a", None)
+    ledger.flush()
+    assert ledger.load() == {}
+    ledger.close()
+
+
+def test_without_a_path_nothing_is_kept():
+    ledger = Ledger(None)
+    ledger.put("a", 1)
+    ledger.flush()
+    assert ledger.load() == {}
+
+
+def test_the_file_does_not_grow_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_COMPACT_LINES", 10)
+    path = tmp_path / "ledger"
+    ledger = Ledger(str(path))
+    for number in range(1000):
+        ledger.put("key", number)
+        ledger.flush()
+    ledger.close()
+    assert ledger.load() == {"key": 999}
+    assert len(path.read_bytes().splitlines()) <= 30
+
+
+@given(changes=st.lists(st.tuples(_KEYS, _RECORDS), max_size=30), compact_at=st.integers(0, 30))
+def test_what_was_flushed_is_there_again_compacted_or_not(tmp_path_factory, changes, compact_at):
+    path = str(tmp_path_factory.mktemp("ledger") / "ledger")
+    ledger = Ledger(path)
+    expected = {}
+    for number, (key, record) in enumerate(changes):
+        ledger.put(key, record)
+        expected.pop(key, None) if record is None else expected.update({key: record})
+        ledger.flush()
+        if number == compact_at:
+            ledger.compact()
+    ledger.close()
+    assert Ledger(path).load() == expected
