@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Print what the supervisor costs next to the floor: posix_spawn of /bin/true in the same run.
 

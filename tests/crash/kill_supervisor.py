@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kill the supervisor again and again while jobs start, stop and respawn; then count the copies of each job.
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# pylint: disable=ansible-bad-function  # a program of its own, which speaks to a terminal
 """What a verb gets: its arguments and options, the connection when it asks for it, and where to print."""
 
 from __future__ import annotations

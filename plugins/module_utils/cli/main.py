@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# pylint: disable=ansible-bad-function  # a program of its own, which speaks to a terminal
 """fosterctl, and Upstart's clients by their names: find the verb, read the options, run, say errors in a sentence.
 
 Called as initctl, start, stop, restart, reload, status or emit it prints what Upstart 1.13.2's initctl prints, with its

@@ -136,7 +136,7 @@ class Host:
                     self._last_request += 1
                     message = replace(message, request=self._last_request)
                     self._replies[self._last_request] = on_reply
-                elif type(message) is ProcessExited:
+                elif isinstance(message, ProcessExited):
                     self.past.ended(message)
                 self._cause = self.past.cause(message)
                 self.carry_out(self.engine.handle(message, self.loop.now()))

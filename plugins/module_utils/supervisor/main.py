@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# pylint: disable=ansible-bad-function  # a program of its own, with no module around it
 """fosterd: puts the supervisor together, runs it, and ends it or executes it anew."""
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ class Supervisor:
         if not subreaper:
             self.warn("cannot become a subreaper: processes that leave their job are not followed")
         self.loop = Loop()
-        self.loop.on_signal(signal.SIGCHLD, lambda: self.host.reap())  # noqa: PLW0108 - there is no host yet
+        # a lambda, because there is no host yet
+        self.loop.on_signal(signal.SIGCHLD, lambda: self.host.reap())  # noqa: PLW0108  # pylint: disable=unnecessary-lambda
         ledger = Ledger(self._ledger_path())
         saved = ledger.load()
         boot = proc.boot_id()

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# pylint: disable=ansible-bad-function  # starting processes is what a supervisor is for
 """How a process of a job is started: what is executed, and the child's side of it, each step named.
 
 Two ways. ``spawn`` (posix_spawn, the supervisor standing in the job's folder and umask) for ordinary jobs;

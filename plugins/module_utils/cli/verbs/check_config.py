@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# pylint: disable=ansible-bad-function  # a program of its own, which speaks to a terminal
 """``check-config``: conditions that can never come true; or, given paths, errors in job files."""
 
 from __future__ import annotations

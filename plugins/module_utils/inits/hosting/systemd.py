@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# pylint: disable=ansible-bad-function  # used by more than modules, so there is no run_command
 """The supervisor as a unit of systemd, the system's or a user's.
 
 systemd is asked over its private socket, which needs no D-Bus daemon and is there in a minimal container. Jobs outlive

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# pylint: disable=ansible-bad-function  # starting processes is what a supervisor is for
 """What each kind of ``expect`` looks at."""
 
 from __future__ import annotations

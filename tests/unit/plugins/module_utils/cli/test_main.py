@@ -231,7 +231,10 @@ def test_nobody_at_the_socket_is_one_sentence_that_says_how_to_start(
 def test_upstarts_clients_say_that_they_cannot_connect(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Foster, "open", classmethod(lambda *_: (_ for _ in ()).throw(BusUnreachable("nobody"))))
+    def refuse(*arguments: object) -> None:
+        raise BusUnreachable("nobody")
+
+    monkeypatch.setattr(Foster, "open", refuse)
     assert main(["initctl", "list"]) == 1
     assert capsys.readouterr().err == "initctl: Unable to connect to Upstart: nobody\n"
 
