@@ -35,7 +35,10 @@ def text(logs: Logs) -> str:
     return open(logs.path(KEY)).read().replace("\r\n", "\n")
 
 
-def say(logs: Logs, data: bytes, job: Job = Job("job")) -> None:
+JOB = Job("job")
+
+
+def say(logs: Logs, data: bytes, job: Job = JOB) -> None:
     fd = logs.open(KEY, job)
     os.write(fd, data)
     logs.drain(KEY)

@@ -52,7 +52,7 @@ def test_a_cancelled_timer_never_fires(loop, clock):
 def test_a_timer_may_cancel_one_that_is_due_in_the_same_turn(loop, clock):
     fired = []
     handles = []
-    loop.call_later(1.0, lambda: handles[0].cancel())  # pylint: disable=unnecessary-lambda
+    loop.call_later(1.0, lambda: handles[0].cancel())  # noqa: PLW0108  # pylint: disable=unnecessary-lambda
     handles.append(loop.call_later(1.0, lambda: fired.append("no")))
     clock[0] += 2
     loop.turn()
