@@ -98,12 +98,8 @@ def _set_env(request: Request, details: list[str], variable: str, replace: bool)
 
 
 def _unset_env_list(request: Request, details: list[str], names: list[str]) -> Answer:
-    key = _selected(request, details)
-    known = {entry.partition("=")[0] for entry in _table(request, details)}
-    for name in names:
-        if key is None and name not in known:
-            raise BusError(ERROR_INVALID_ARGS, f"No such variable: {name}")
-    return request.submit(SetJobEnv(request.number(), key, tuple(names), unset=True))
+    # A variable that is not there is no error; recorded with Upstart 1.13.2.
+    return request.submit(SetJobEnv(request.number(), _selected(request, details), tuple(names), unset=True))
 
 
 def _unset_env(request: Request, details: list[str], name: str) -> Answer:
