@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real supervisor, started from the working tree, as root and as an ordinary user.
 
-The ordinary user is nobody where the tests run as root; its interpreter is FOSTER_TEST_PYTHON (default: the system's python3),
-and jeepney comes from where the tests have it.
+The ordinary user is nobody where the tests run as root; its interpreter is FOSTER_TEST_PYTHON (default: the system's
+python3), and jeepney comes from where the tests have it.
 """
 
 from __future__ import annotations
