@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The output of jobs, written to one file for each instance with nothing lost.
 
-A job writes to a channel: a named pipe under the run folder, so that a new supervisor can go on reading where a
-killed one
-stopped (the job holds it open for reading too, so it gets no SIGPIPE meanwhile), or in session mode a terminal, as
-Upstart has it.
-The file is made at the first output, opened anew for each write (so it may be removed or rotated by others at any
-time), and
-renamed to ``.1``, ``.2``, ... by size. What cannot be written (disk full) stays in the channel until it can.
+A job writes to a channel: a named pipe under the run folder, so that a new supervisor can go on reading where a killed
+one stopped (the job holds it open for reading too, so it gets no SIGPIPE meanwhile), or in session mode a terminal for
+each process, as Upstart has it. The file is made at the first output, opened anew for each write (so it may be removed
+or rotated by others at any time), and renamed to ``.1``, ``.2``, ... by size. What cannot be written (disk full) stays
+in the channel until it can.
 """
 
 from __future__ import annotations
@@ -54,6 +52,7 @@ class Logs:
         self._pipes = pipes
         self._warn = warn
         self._channels: dict[InstanceKey, _Channel] = {}
+        self._older: list[_Channel] = []  # terminals of processes that another of their instance was started after
         self._complained = False
 
     def path(self, key: InstanceKey) -> str:
@@ -62,12 +61,13 @@ class Logs:
 
     def open(self, key: InstanceKey, job: Job) -> int:
         """Return a descriptor for the output of a new process of ``key``; close it after the start; raise OSError."""
+        if self._pipes is None:
+            self._set_aside(key)
         channel = self._channel(key)
         channel.size = job.log_size
         channel.keep = _KEEP if job.log_keep is None else job.log_keep
         channel.start = self._length(channel)
         if self._pipes is None:
-            self._close(channel)  # the previous process's terminal: read to its end
             master, slave = os.openpty()
             os.set_blocking(master, False)
             self._read_from(channel, master)
@@ -96,19 +96,22 @@ class Logs:
 
     def hand_over(self) -> list[tuple[InstanceKey, int]]:
         """Return the terminals, for the program that follows this one in the same process."""
-        return [(key, channel.reader) for key, channel in self._channels.items() if channel.reader >= 0]
+        return [(each.key, each.reader) for each in (*self._older, *self._channels.values()) if each.reader >= 0]
 
     def take_over(self, terminals: list[tuple[InstanceKey, int]]) -> None:
         """Go on reading the terminals that ``hand_over`` returned."""
         for key, fd in terminals:
             os.set_inheritable(fd, False)
+            self._set_aside((key[0], key[1]))
             self._read_from(self._channel((key[0], key[1])), fd)
 
     def drain(self, key: InstanceKey) -> None:
         """Write down what ``key`` has put out so far."""
-        channel = self._channels.get(key)
-        if channel is not None and channel.reader >= 0:
+        for channel in [each for each in self._older if each.key == key]:
             self._receive(channel)
+        current = self._channels.get(key)
+        if current is not None and current.reader >= 0:
+            self._receive(current)
 
     def tail(self, key: InstanceKey, lines: int = 10) -> list[str]:
         """Return the last lines that ``key`` wrote since its process was started."""
@@ -138,7 +141,7 @@ class Logs:
 
     def close(self, keep: bool) -> None:
         """Stop reading; ``keep``: a next supervisor goes on with the pipes."""
-        for channel in list(self._channels.values()):
+        for channel in (*self._older, *self._channels.values()):
             if channel.reader >= 0:
                 self._receive(channel)
             if keep and channel.reader >= 0:
@@ -147,6 +150,16 @@ class Logs:
                 channel.reader = -1
             elif not keep:
                 self._close(channel)
+
+    def _set_aside(self, key: InstanceKey) -> None:
+        """Go on reading the terminal of an earlier process, which may well live on beside the one to come."""
+        channel = self._channels.get(key)
+        if channel is None or channel.reader < 0:
+            return
+        self._receive(channel)
+        if channel.reader >= 0:
+            del self._channels[key]
+            self._older.append(channel)
 
     def _channel(self, key: InstanceKey) -> _Channel:
         channel = self._channels.get(key)
@@ -251,6 +264,8 @@ class Logs:
             channel.pending += data
         self._loop.unwatch(reader)
         os.close(reader)
+        if channel in self._older:
+            self._older.remove(channel)
         if channel.pending:
             self._write(channel)
         if self._channels.get(channel.key) is not channel:

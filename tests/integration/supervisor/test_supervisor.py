@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +20,14 @@ EXPECTS = ["none", "fork", "daemon", "stop", "auto"]
 
 
 @pytest.fixture(scope="module")
-def forker(tmp_path_factory: pytest.TempPathFactory) -> str:
+def forker() -> Iterator[str]:
+    """A daemon of which one can say how often it forks, where nobody may execute it (pytest's own folders are private)."""
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
-    folder = tmp_path_factory.mktemp("forker")
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
-    subprocess.run(["cc", "-o", folder / "forker", FORKER_SOURCE], check=True)
-    return str(folder / "forker")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        subprocess.run(["cc", "-o", f"{folder}/forker", FORKER_SOURCE], check=True)
+        yield f"{folder}/forker"
 
 
 def test_a_job_is_a_session_of_its_own_below_the_supervisor(supervisor):

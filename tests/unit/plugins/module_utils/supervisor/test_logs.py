@@ -63,6 +63,18 @@ def test_output_is_kept_when_its_writer_has_ended_before_it_is_read(logs, loop):
     assert text(logs) == "last words\n"
 
 
+def test_a_process_goes_on_writing_after_another_of_its_instance_was_started(logs, loop):
+    """main's terminal was closed when post-start began, so what main wrote from then on was lost."""
+    main = logs.open(KEY, Job("job"))
+    post_start = logs.open(KEY, Job("job"))
+    os.write(post_start, b"beside\n")
+    os.write(main, b"still here\n")
+    os.close(main)
+    os.close(post_start)
+    logs.drain(KEY)
+    assert sorted(text(logs).splitlines()) == ["beside", "still here"]
+
+
 def test_a_removed_file_is_made_again(logs):
     say(logs, b"one\n")
     os.unlink(logs.path(KEY))
