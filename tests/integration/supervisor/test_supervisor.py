@@ -21,7 +21,7 @@ EXPECTS = ["none", "fork", "daemon", "stop", "auto"]
 
 @pytest.fixture(scope="module")
 def forker() -> Iterator[str]:
-    """A daemon of which one can say how often it forks, where nobody may execute it (pytest's own folders are private)."""
+    """A daemon of which one can say how often it forks, where nobody may execute it: pytest's folders are private."""
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
     with tempfile.TemporaryDirectory() as folder:
