@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import struct
+import sys
+import termios
 from collections.abc import Iterator
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -38,6 +41,25 @@ def become_subreaper() -> bool:
 def name_process(name: str) -> None:
     """Make ps, top and who asks for a parent's name say ``name`` (at most 15 bytes) and not the interpreter's."""
     _libc.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def splice(source: int, target: int, offset: int, count: int) -> int:
+    """Move up to ``count`` bytes from a pipe into a file at ``offset`` without holding them here.
+
+    splice(2), Linux 2.6.17; Python has it from 3.10 on. Returns how many were moved; raises OSError (EINVAL: not with
+    this kind of file).
+    """
+    where = ctypes.c_longlong(offset)
+    moved = int(_libc.splice(source, None, target, ctypes.byref(where), ctypes.c_size_t(count), ctypes.c_uint(0)))
+    if moved < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return moved
+
+
+def waiting_bytes(pipe: int) -> int:
+    """Return how many bytes a pipe holds."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def trim_memory() -> None:

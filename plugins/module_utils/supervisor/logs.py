@@ -19,12 +19,14 @@ from typing import Optional
 
 from ..engine.messages import InstanceKey
 from ..job.model import Job
+from . import linux
 from .loop import HANGUP, READ, Loop
 
 _CHUNK = 65536
 _RETRY = 1.0  # seconds between attempts to write to a full disk
 _KEEP = 5  # rotated files, unless the job says otherwise
 _TAIL = 4096
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class _Channel:
@@ -184,6 +186,13 @@ class Logs:
         while channel.reader == reader and reader >= 0:
             if channel.pending and not self._write(channel):
                 return
+            if channel.pipe and linux.waiting_bytes(reader):
+                try:
+                    if self._move(channel):
+                        continue
+                except OSError as error:
+                    self._wait_for_room(channel, error)
+                    return
             try:
                 data = os.read(reader, _CHUNK)
             except BlockingIOError:
@@ -199,14 +208,28 @@ class Logs:
             if not self._write(channel):
                 return
 
+    def _move(self, channel: _Channel) -> bool:
+        """Let the kernel move what the pipe holds to the end of the file: what has been read by a supervisor that is
+        killed before it writes would be lost. Return False where the file cannot take it so; raise OSError."""
+        fd = os.open(channel.path, _WRITE, 0o640)
+        try:
+            length = os.fstat(fd).st_size
+            try:
+                length += linux.splice(channel.reader, fd, length, _CHUNK)
+            except OSError as error:
+                if error.errno == errno.EINVAL:
+                    return False
+                raise
+        finally:
+            os.close(fd)
+        if channel.size is not None and length >= channel.size:
+            self._rotate(channel)
+        return True
+
     def _write(self, channel: _Channel) -> bool:
         """Write what is pending; return False where it has to wait."""
         try:
-            fd = os.open(
-                channel.path,
-                os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK,
-                0o640,
-            )
+            fd = os.open(channel.path, _WRITE | os.O_APPEND, 0o640)
             try:
                 while channel.pending:
                     channel.pending = channel.pending[os.write(fd, channel.pending) :]
