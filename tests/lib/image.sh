@@ -22,6 +22,12 @@ if podman image exists "$image"; then echo "$image"; exit; fi
 
 archive=$(mktemp -d)
 trap 'rm -rf "$archive"' EXIT
+# Two scenarios may want the same image at once: one of them builds it.
+locks=$(dirname "${BASH_SOURCE[0]}")/../../.cache/images
+mkdir -p "$locks"
+exec 9>"$locks/$kind-$tag.lock"
+flock 9
+if podman image exists "$image"; then echo "$image"; exit; fi
 # Host keys are made at build time so that a container boots as fast as its init; they guard nothing.
 # shellcheck disable=SC2016 # the shell that mmdebstrap runs them with expands the hooks
 mmdebstrap --quiet --variant=minbase --include="$packages" \

@@ -8,7 +8,7 @@ CONTAINER_PACKAGES=(podman runc conmon netavark aardvark-dns mmdebstrap debian-a
 
 part_molecule() {
   local venv scenarios=("${1#:}")
-  [ -n "${scenarios[0]}" ] || scenarios=(systemd bare)
+  [ -n "${scenarios[0]}" ] || mapfile -t scenarios < <(cd extensions/molecule && printf '%s\n' */molecule.yml | cut -d / -f 1)
   if [ "$(id -u)" -ne 0 ]; then not_run "containers with an init need root"; return; fi
   if ! container_tools >"$RUN/apt.log" 2>&1; then
     tail -n 5 "$RUN/apt.log" >&2
