@@ -25,6 +25,7 @@ from .kernel import LinuxKernel
 from .ledger import Ledger
 from .logs import Logs
 from .loop import Loop
+from .means import Means
 from .options import USAGE, Options, UsageError
 from .recovery import Recovery
 from .spawn import SCRIPT_FD
@@ -233,8 +234,9 @@ class Supervisor:
         else:
             marker = ("FOSTER_SUPERVISOR", self.paths.run)
         engine = Engine(self._environment(), (f"{marker[0]}={marker[1]}",), os.environ)
-        families = Families(self.cgroups, marker, lambda: self.host.processes)
-        self.host = Host(engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd, self.paths.run)
+        families = Families(self.cgroups, marker, lambda: self.host.processes.known)
+        means = Means(engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd)
+        self.host = Host(means, self.paths.run)
         self.host.marker = marker
         if self.debug:
             self.host.log_priority = "debug"
