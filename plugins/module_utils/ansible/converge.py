@@ -10,24 +10,28 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from ..dbus.errors import BusError
+from ..inits import jobfile
+from ..inits.interface import Definition, JobInit, instances, main_pid
+from ..inits.jobfolder import JobFolder
 from ..job.errors import JobError, UnknownParameter
 from ..job.expand import expand
 from ..job.model import Job
 from ..job.names import check_name
 from ..job.parser import parse_job
 from ..processes import escape
-from . import jobfile
 from .difference import Difference
 from .errors import NoSupervisor, TaskError
 from .plan import Seen, SeenInstance, Step, Wanted, plan
-from .supervisor import Supervisor, instances, main_pid
 
 STATES_WITHOUT_SUPERVISOR = ("present", "absent")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the task says. ``text``, ``override``, ``enabled`` None: leave as it is. Times are seconds."""
+    """What the task says. ``text``, ``override``, ``enabled`` None: leave as it is. Times are seconds.
+
+    ``folder``: where the jobs are defined while no supervisor runs.
+    """
 
     name: str
     folder: str
@@ -54,52 +58,65 @@ class Outcome:
 
 
 class Convergence:
-    """One task on one job. ``connect`` raises NoSupervisor; it is called once, and only when it is needed."""
+    """One task on one job. ``connect`` raises NoSupervisor; it is called once."""
 
-    def __init__(self, request: Request, connect: Callable[[], Supervisor]) -> None:
+    def __init__(self, request: Request, connect: Callable[[], JobInit]) -> None:
         check_name(request.name)
         self._request = request
-        self._connect = connect
-        self._path = os.path.join(request.folder, f"{request.name}.conf")
-        self._override_path = os.path.join(request.folder, f"{request.name}.override")
         self._difference = Difference()
         self._warnings: list[str] = []
+        self._connect = connect
 
     def run(self) -> Outcome:
-        """Do it, or in check mode say what would be done. Raise TaskError, JobError or BusError."""
+        """Do it, or in check mode say what would be done. Raise TaskError, JobError, InitError or BusError."""
         request = self._request
-        text, override = jobfile.read(self._path), jobfile.read(self._override_path)
-        wanted_override = self._wanted_override(override)
-        supervisor = self._supervisor()
-        known = supervisor.describe(request.name).get(request.name) if supervisor else None
-        job = self._parsed(request.text if request.text is not None else text, wanted_override, override)
+        init = self._init()
+        definitions = init.definitions if init else JobFolder(request.folder)
+        self._path, self._override_path = definitions.paths(request.name)
+        current = definitions.read(request.name)
+        definition = self._wanted(current)
+        known = init.describe(request.name).get(request.name) if init else None
+        job = self._parsed(definition)
         if job is None and known is None and request.state != "absent":
             self._missing()
-        before = self._parsed_or_none(text, override)
-        wanted = Wanted(request.state, request.text, wanted_override, self._instance_name(job), request.on_change)
+        before = self._parsed_or_none(current)
+        files: dict[str, Optional[str]] = {}
+        if request.state == "absent" or definition != current or request.text is not None:
+            files = definitions.files(request.name, definition, job)
+        wanted = Wanted(
+            request.state,
+            files,
+            self._instance_name(job),
+            request.on_change,
+            enabled=bool(job.start_on) if job is not None and files else None,
+        )
         seen = Seen(
-            text,
-            override,
+            {path: jobfile.read(path) for path in files},
             loaded=known is not None,
-            redefined=request.state != "absent" and text is not None and job is not None and job != before,
+            redefined=request.state != "absent" and current.text is not None and job is not None and job != before,
             instances=_seen_instances(known),
+            enabled=self._enabled(init, job, before),
         )
         steps = plan(wanted, seen)
-        if supervisor and any(step.verb in ("start", "restart") for step in steps):
-            self._check_escaped(supervisor)
-        others = self._environments(supervisor, steps, wanted)
+        if init and any(step.verb in ("start", "restart") for step in steps):
+            self._check_escaped(init)
+        others = self._environments(init, steps, wanted)
         replaced = {step.instance for step in steps if step.verb == "stop"} & {
             step.instance for step in steps if step.verb == "start"
         }
         for step in steps:
             self._note(step, wanted, seen, replaced)
-            if not request.check:
-                self._do(step, wanted, supervisor, others, job)
-        return self._outcome(wanted, supervisor, job)
+            if request.check:
+                continue
+            if step.path:
+                definitions.write(request.name, step.path, wanted.files[step.path])
+            elif init is not None:
+                self._do(step, init, others, job)
+        return self._outcome(wanted, init, job)
 
     # ---- looking ----
 
-    def _supervisor(self) -> Optional[Supervisor]:
+    def _init(self) -> Optional[JobInit]:
         request = self._request
         try:
             return self._connect()
@@ -111,6 +128,13 @@ class Convergence:
             self._warnings.append(f"{error} Check mode goes on as if no job was running.")
             return None
 
+    def _enabled(self, init: Optional[JobInit], job: Optional[Job], before: Optional[Job]) -> Optional[bool]:
+        """Return whether the job comes up with the host; what is there for another ``start on`` does not count."""
+        found = init.enabled(self._request.name) if init else None
+        if found and job is not None and job.start_on and before is not None and before.start_on != job.start_on:
+            return False
+        return found
+
     def _missing(self) -> None:
         request = self._request
         sentence = (
@@ -120,33 +144,37 @@ class Convergence:
             raise TaskError(sentence)
         self._warnings.append(f"{sentence} Check mode goes on as if an earlier task had defined it.")
 
-    def _wanted_override(self, current: Optional[str]) -> Optional[str]:
-        """Return the override that is wanted ("" for none), None where it is to stay as it is."""
+    def _wanted(self, current: Definition) -> Definition:
+        """Return what is to be written down: what the task gives, and for the rest what is there."""
         request = self._request
+        if request.state == "absent":
+            return Definition(None, None)
+        text = request.text if request.text is not None else current.text
+        override = current.override if request.override is None else request.override or None
         if request.enabled is None:
-            return request.override
-        text = request.override if request.override is not None else current or ""
-        lines = [line for line in text.splitlines() if line.split("#")[0].strip() != "manual"]
+            return Definition(text, override)
+        lines = [line for line in (override or "").splitlines() if line.split("#")[0].strip() != "manual"]
         if not request.enabled:
             lines.append("manual")
         kept = "\n".join(lines).strip("\n")
-        wanted = f"{kept}\n" if kept.strip() else ""
-        untouched = request.override is None and wanted.strip() == text.strip()
-        return current or "" if untouched else wanted
+        wanted = f"{kept}\n" if kept.strip() else None
+        untouched = request.override is None and (wanted or "").strip() == (override or "").strip()
+        return Definition(text, override if untouched else wanted)
 
-    def _parsed(self, text: Optional[str], wanted: Optional[str], current: Optional[str]) -> Optional[Job]:
-        override = current if wanted is None else wanted
-        if text is None or self._request.state == "absent":
+    def _parsed(self, definition: Definition) -> Optional[Job]:
+        if definition.text is None:
             return None
         return parse_job(
-            text, self._request.name, self._path, override=override or None, override_path=self._override_path
+            definition.text,
+            self._request.name,
+            self._path,
+            override=definition.override or None,
+            override_path=self._override_path,
         )
 
-    def _parsed_or_none(self, text: Optional[str], override: Optional[str]) -> Optional[Job]:
-        if text is None:
-            return None
+    def _parsed_or_none(self, definition: Definition) -> Optional[Job]:
         try:
-            return parse_job(text, self._request.name, self._path, override=override, override_path=self._override_path)
+            return self._parsed(definition)
         except JobError:
             return None
 
@@ -170,10 +198,10 @@ class Convergence:
                 "its instances apart."
             ) from error
 
-    def _check_escaped(self, supervisor: Supervisor) -> None:
+    def _check_escaped(self, init: JobInit) -> None:
         """Refuse to start under a supervisor that hangs on a login session itself."""
         request = self._request
-        pid = supervisor.pid
+        pid = init.pid
         proof = escape.proof(pid, user=request.user)
         if not proof.escaped:
             raise TaskError(
@@ -182,30 +210,32 @@ class Convergence:
                 escape=proof._asdict(),
             )
 
-    def _environments(
-        self, supervisor: Optional[Supervisor], steps: list[Step], wanted: Wanted
-    ) -> dict[str, Mapping[str, str]]:
+    def _environments(self, init: Optional[JobInit], steps: list[Step], wanted: Wanted) -> dict[str, Mapping[str, str]]:
         """Return the variables of the instances that are stopped and started again, as they were started with."""
         stopped = {step.instance for step in steps if step.verb == "stop"}
         again = [str(s.instance) for s in steps if s.verb == "start" and s.instance in stopped and s.instance]
-        if supervisor is None or self._request.check:
+        if init is None or self._request.check:
             return {}
-        return {name: supervisor.environment(self._request.name, name) for name in again if name != wanted.instance}
+        return {name: init.environment(self._request.name, name) for name in again if name != wanted.instance}
 
     # ---- acting ----
 
     def _note(self, step: Step, wanted: Wanted, seen: Seen, replaced: set[Optional[str]]) -> None:
         name = self._request.name
+        if step.path:
+            self._difference.note(
+                f"{step.verb} {step.path}", step.path, seen.files.get(step.path), wanted.files[step.path]
+            )
+            return
+        if step.verb in ("enable", "disable"):
+            at_boot = ("not at boot\n", "at boot\n")
+            self._difference.note(
+                f"{step.verb} {name}",
+                f"start of {name}",
+                at_boot[step.verb == "disable"],
+                at_boot[step.verb == "enable"],
+            )
         if step.instance is None:
-            change: dict[str, tuple[str, Optional[str], Optional[str]]] = {
-                "write": (self._path, seen.text, wanted.text),
-                "remove": (self._path, seen.text, None),
-                "write-override": (self._override_path, seen.override, wanted.override),
-                "remove-override": (self._override_path, seen.override, None),
-            }
-            if step.verb in change:
-                path, before, after = change[step.verb]
-                self._difference.note(f"{step.verb.partition('-')[0]} {path}", path, before, after)
             return
         what = f"{name} ({step.instance})" if step.instance else name
         current = seen.instances.get(step.instance)
@@ -218,86 +248,71 @@ class Convergence:
             after = f"{after[:-1]} ({step.verb}ed)\n"
         self._difference.note(f"{step.verb} {what}", f"state of {what}", before, after)
 
-    def _do(
-        self,
-        step: Step,
-        wanted: Wanted,
-        supervisor: Optional[Supervisor],
-        others: dict[str, Mapping[str, str]],
-        job: Optional[Job],
-    ) -> None:
+    def _do(self, step: Step, init: JobInit, others: dict[str, Mapping[str, str]], job: Optional[Job]) -> None:
         request = self._request
-        if step.verb == "write":
-            jobfile.write(self._path, wanted.text or "")
-        elif step.verb == "write-override":
-            jobfile.write(self._override_path, wanted.override or "")
-        elif step.verb == "remove":
-            jobfile.remove(self._path)
-        elif step.verb == "remove-override":
-            jobfile.remove(self._override_path)
-        elif supervisor is None:
-            return
-        elif step.verb == "load":
-            supervisor.load()
+        if step.verb == "load":
+            init.load()
+        elif step.verb in ("enable", "disable"):
+            init.enable(request.name, step.verb == "enable")
         elif step.verb == "reload":
-            supervisor.reload_instance(request.name, step.instance or "")
+            init.reload_instance(request.name, step.instance or "")
         elif step.verb == "stop":
-            supervisor.stop_instance(request.name, step.instance or "", request.wait_timeout)
+            init.stop_instance(request.name, step.instance or "", request.wait_timeout)
         else:
             env = others.get(step.instance or "", request.env or {})
-            self._start(step, supervisor, env)
+            self._start(step, init, env)
             if job is not None and not job.task and job.expect.kind == "none" and job.exec_main and request.stay_up > 0:
-                self._watch(step, supervisor)
+                self._watch(step, init)
 
-    def _start(self, step: Step, supervisor: Supervisor, env: Mapping[str, str]) -> None:
+    def _start(self, step: Step, init: JobInit, env: Mapping[str, str]) -> None:
         """Start or restart, and wait until the instance runs. Somebody else's start at the same time is as good."""
         request = self._request
         try:
-            act = supervisor.restart if step.verb == "restart" else supervisor.start
-            act(request.name, env, request.wait_timeout)
+            act = init.restart if step.verb == "restart" else init.start
+            act(request.name, step.instance or "", env, request.wait_timeout)
         except BusError as error:
             if error.short == "AlreadyStarted":
-                found = supervisor.settle(request.name, step.instance or "", request.wait_timeout)
+                found = init.settle(request.name, step.instance or "", request.wait_timeout)
                 if found is not None and found["goal"] == "start" and found["state"] == "running":
                     return
-            raise self._failed(step, supervisor, error) from error
+            raise self._failed(step, init, error) from error
 
-    def _watch(self, step: Step, supervisor: Supervisor) -> None:
+    def _watch(self, step: Step, init: JobInit) -> None:
         """Fail when the main process, which says in no way that it is ready, ends right after its start."""
         request = self._request
-        if supervisor.stays(request.name, step.instance or "", request.stay_up):
+        if init.stays(request.name, step.instance or "", request.stay_up):
             return
         what = f"{request.name} ({step.instance})" if step.instance else request.name
-        failure = (supervisor.describe(request.name).get(request.name) or {}).get("last_failure")
-        failure = failure or supervisor.last_end(request.name, step.instance or "") or {"process": "main"}
+        failure = (init.describe(request.name).get(request.name) or {}).get("last_failure")
+        failure = failure or init.last_end(request.name, step.instance or "") or {"process": "main"}
         raise TaskError(
             f"{what}: was started, but within {request.stay_up:g} s {_how(failure)}.{_last_lines(failure)} If it is "
             "meant to end, make the job a task, or set stay_up: 0.",
             failure=failure,
         )
 
-    def _failed(self, step: Step, supervisor: Supervisor, error: BusError) -> TaskError:
+    def _failed(self, step: Step, init: JobInit, error: BusError) -> TaskError:
         """Return the error that says which process failed, how, and what it wrote last."""
         name = self._request.name
         what = f"{name} ({step.instance})" if step.instance else name
         if error.short in ("Timeout", "TimedOut", "NoReply") and "within" in error.message:
-            found = supervisor.instance(name, step.instance or "")
+            found = instances(init.describe(name).get(name)).get(step.instance or "")
             state = f"{found['goal']}/{found['state']}" if found else "gone"
             return TaskError(
                 f"{what}: is not running after {self._request.wait_timeout:g} s (it is {state}); raise wait_timeout, "
-                f"or see `fosterctl status {name}` for what it waits for.",
+                f"or see `{init.look(name)}` for what it waits for.",
                 failure={"process": "", "log_tail": []},
             )
-        failure = (supervisor.describe(name).get(name) or {}).get("last_failure")
+        failure = (init.describe(name).get(name) or {}).get("last_failure")
         if not failure:
             return TaskError(f"{what}: cannot be {step.verb}ed: {error.message.rstrip('.')}.", error=error.name)
         return TaskError(f"{what}: {_how(failure)}.{_last_lines(failure)}", failure=failure, error=error.name)
 
     # ---- telling ----
 
-    def _outcome(self, wanted: Wanted, supervisor: Optional[Supervisor], job: Optional[Job]) -> Outcome:
+    def _outcome(self, wanted: Wanted, init: Optional[JobInit], job: Optional[Job]) -> Outcome:
         request = self._request
-        known = supervisor.describe(request.name).get(request.name) if supervisor else None
+        known = init.describe(request.name).get(request.name) if init else None
         found = instances(known)
         described: dict[str, Any] = {
             "name": request.name,
@@ -309,7 +324,7 @@ class Convergence:
         proofs = []
         running = [each for each in found.values() if wanted.instance in (None, each["name"])]
         if request.state in ("started", "restarted", "reloaded"):
-            proofs = [proof for each in running if (proof := _proof(each, supervisor, request.user)) is not None]
+            proofs = [proof for each in running if (proof := _proof(each, init, request.user)) is not None]
         bad = next((proof for proof in proofs if not proof["escaped"]), None)
         if bad and not request.check:
             raise TaskError(
@@ -328,15 +343,16 @@ def _seen_instances(known: Optional[dict[str, Any]]) -> dict[str, SeenInstance]:
     }
 
 
-def _proof(instance: dict[str, Any], supervisor: Optional[Supervisor], user: bool) -> Optional[dict[str, Any]]:
+def _proof(instance: dict[str, Any], init: Optional[JobInit], user: bool) -> Optional[dict[str, Any]]:
     """Return the proof of escape of the instance's main process, None where there is no such process."""
     pid = main_pid(instance)
-    if pid is None or supervisor is None:
+    if pid is None or init is None:
         return None
-    proof = escape.proof(pid, supervisor=supervisor.pid, user=user)
-    if not proof.escaped and proof.ppid != supervisor.pid:
+    starter = init.pid
+    proof = escape.proof(pid, supervisor=starter, user=user)
+    if not proof.escaped and proof.ppid != starter:
         # A supervisor that was killed leaves its jobs to whoever is above it, and takes them up again from there.
-        above = escape.proof(supervisor.pid, user=user)
+        above = escape.proof(starter, user=user)
         if above.escaped and above.ppid == proof.ppid:
             proof = escape.proof(pid, supervisor=above.ppid, user=user)
     return {"instance": instance["name"], **proof._asdict()} if proof.ppid else None  # else it has ended since

@@ -15,23 +15,26 @@ from ..dbus import upstart
 from ..dbus.client import Connection
 from ..dbus.errors import BusError, BusUnreachable
 from ..inits.foster import Foster
+from ..inits.interface import instances, main_pid
+from ..inits.jobfolder import JobFolder
 from .errors import NoSupervisor
 
 HELLO_TIMEOUT = 10.0  # seconds for a question that the supervisor answers at once
 
 
 class Supervisor:
-    """Talk to the supervisor at ``address``; times are seconds."""
+    """Talk to the supervisor: the JobInit (see inits.interface) that is ours. Times are seconds."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, folder: str = "") -> None:
         self._connection = connection
         self._foster = Foster(connection)
+        self.definitions = JobFolder(folder)
 
     @classmethod
-    def open(cls, address: str) -> Supervisor:
-        """Connect, or raise NoSupervisor with a sentence that says what to apply."""
+    def open(cls, address: str, folder: str = "") -> Supervisor:
+        """Connect, or raise NoSupervisor with a sentence that says what to apply. ``folder``: where its jobs are."""
         try:
-            return cls(Connection.open(address, HELLO_TIMEOUT))
+            return cls(Connection.open(address, HELLO_TIMEOUT), folder)
         except BusUnreachable as error:
             raise NoSupervisor(
                 f"{str(error).rstrip('.')}. Apply the role foster.init.supervisor to this host, or the module "
@@ -89,11 +92,18 @@ class Supervisor:
             if error.short not in ("NoReply", "Disconnected"):  # it may be gone before it answers
                 raise
 
-    def start(self, job: str, env: Mapping[str, str], timeout: float) -> None:
+    def enabled(self, name: str) -> Optional[bool]:
+        """Return None: a job's files say whether it starts with the host."""
+        return None
+
+    def enable(self, name: str, wanted: bool) -> None:
+        """Do nothing, see ``enabled``."""
+
+    def start(self, job: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
         """Start an instance and wait until it runs (a task: until it has ended). Raise BusError."""
         self._job(job, "Start", env, timeout)
 
-    def restart(self, job: str, env: Mapping[str, str], timeout: float) -> None:
+    def restart(self, job: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
         """Replace the process of a running instance and wait until it runs again. Raise BusError."""
         self._job(job, "Restart", env, timeout)
 
@@ -145,18 +155,12 @@ class Supervisor:
         """Return one instance as the supervisor describes it, None when there is none."""
         return instances(self.describe(job).get(job)).get(instance)
 
+    def look(self, name: str) -> str:
+        """Return the command that shows what the job waits for."""
+        return f"fosterctl status {name}"
+
     def _job(self, job: str, method: str, env: Mapping[str, str], timeout: float) -> None:
         listed = [f"{key}={value}" for key, value in env.items()]
         self._connection.call(
             self._foster.job(job), upstart.JOB_INTERFACE, method, "asb", listed, True, timeout=timeout
         )
-
-
-def instances(description: Optional[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the instances in a job's description by name; the singleton's name is the empty string."""
-    return {each["name"]: each for each in (description or {}).get("instances", ())}
-
-
-def main_pid(instance: Optional[dict[str, Any]]) -> Optional[int]:
-    """Return the pid of an instance's main process, None where there is none."""
-    return next((each["pid"] for each in (instance or {}).get("processes", ()) if each["kind"] == "main"), None)
