@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from ..job.parser import parse_job
 from ..processes import escape
 from .difference import Difference
 from .errors import NoSupervisor, TaskError
+from .failure import how, last_lines
 from .plan import Seen, SeenInstance, Step, Wanted, plan
 
 STATES_WITHOUT_SUPERVISOR = ("present", "absent")
@@ -286,7 +286,7 @@ class Convergence:
         failure = (init.describe(request.name).get(request.name) or {}).get("last_failure")
         failure = failure or init.last_end(request.name, step.instance or "") or {"process": "main"}
         raise TaskError(
-            f"{what}: was started, but within {request.stay_up:g} s {_how(failure)}.{_last_lines(failure)} If it is "
+            f"{what}: was started, but within {request.stay_up:g} s {how(failure)}.{last_lines(failure)} If it is "
             "meant to end, make the job a task, or set stay_up: 0.",
             failure=failure,
         )
@@ -306,7 +306,7 @@ class Convergence:
         failure = (init.describe(name).get(name) or {}).get("last_failure")
         if not failure:
             return TaskError(f"{what}: cannot be {step.verb}ed: {error.message.rstrip('.')}.", error=error.name)
-        return TaskError(f"{what}: {_how(failure)}.{_last_lines(failure)}", failure=failure, error=error.name)
+        return TaskError(f"{what}: {how(failure)}.{last_lines(failure)}", failure=failure, error=error.name)
 
     # ---- telling ----
 
@@ -356,32 +356,3 @@ def _proof(instance: dict[str, Any], init: Optional[JobInit], user: bool) -> Opt
         if above.escaped and above.ppid == proof.ppid:
             proof = escape.proof(pid, supervisor=above.ppid, user=user)
     return {"instance": instance["name"], **proof._asdict()} if proof.ppid else None  # else it has ended since
-
-
-# What errno means in a step of the child's side, where its own text would mislead.
-_REASONS = {
-    ("exec", errno.ENOENT): "there is no such program",
-    ("exec", errno.EACCES): "the program is not executable",
-    ("setuid", errno.ENOENT): "there is no such user",
-    ("setgid", errno.ENOENT): "there is no such group",
-    ("chdir", errno.ENOENT): "there is no such folder",
-    ("chroot", errno.ENOENT): "there is no such folder",
-}
-
-
-def _how(failure: dict[str, Any]) -> str:
-    process = f"{failure.get('process') or 'main'} process"
-    if failure.get("step"):
-        number = failure.get("errno")
-        reason = f": {_REASONS.get((failure['step'], number)) or os.strerror(number)}" if number else ""
-        return f"its {process} could not be started, because the step {failure['step']} failed{reason}"
-    if failure.get("signal") is not None:
-        return f"its {process} was ended by signal {failure['signal']}"
-    if failure.get("exit_status") is not None:
-        return f"its {process} ended with exit status {failure['exit_status']}"
-    return f"its {process} failed"
-
-
-def _last_lines(failure: dict[str, Any]) -> str:
-    lines = [line for line in failure.get("log_tail") or () if line.strip()]
-    return f" It last wrote: {lines[-1].strip()}" if lines else ""

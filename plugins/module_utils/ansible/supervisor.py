@@ -80,6 +80,21 @@ class Supervisor:
         ends = (self.history(job) or {}).get("processes", ())
         return next((e for e in reversed(ends) if e["instance"] == instance and e["process"] == "main"), None)
 
+    def emit(self, name: str, env: list[str], wait: bool, timeout: float) -> dict[str, Any]:
+        """Emit an event, with ``wait`` until it has finished; return what it led to. Raise BusError."""
+        told: dict[str, Any] = self._foster.foster("Emit", "sasb", name, env, wait, timeout=timeout)
+        return told
+
+    def foresee(self, name: str, env: list[str]) -> dict[str, Any]:
+        """Return what an event would lead to if all went well."""
+        told: dict[str, Any] = self._foster.foster("Foresee", "sas", name, env)
+        return told
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events that have not finished, with who holds them, the oldest first."""
+        found: list[dict[str, Any]] = self._foster.foster("Events")
+        return found
+
     def load(self) -> None:
         """Let the supervisor read its job folders now."""
         self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ReloadConfiguration", timeout=60.0)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from . import states
 from .catalogue import Catalogue
 from .environment import Table, add_events
-from .event import HANDLING, PENDING, Event, EventQueue
+from .event import HANDLING, PENDING, Event, EventQueue, Told
 from .instance import Instance, JobClass, waiting_in_a_circle
 from .lifecycle import Lifecycle
 from .messages import Announce, InstanceKey, Refuse, Reply, Warn
@@ -32,6 +34,9 @@ class Delivery:
         self._visit_events()
         if self.closed:
             self._untie()
+        for request, told in self._events.take_asked():
+            finished = told.event.number not in self._events.events
+            self._lifecycle.effects.append(Reply(request, told.consequences(finished)))
 
     def _untie(self) -> None:
         """While everything is being stopped, let no instances wait for each other in a circle: release one of them."""
@@ -62,7 +67,7 @@ class Delivery:
             if start_on is not None and start_on.handle(event):
                 self._records.condition_changed(job_class.name)
                 if start_on.true:
-                    self._started_by_events(job_class)
+                    self._started_by_events(job_class, event.told)
                     start_on.reset()
 
     def _offer_to_instance(self, instance: Instance, event: Event) -> None:
@@ -85,10 +90,13 @@ class Delivery:
             instance.stop_env = tuple(env.values())
             lifecycle.finished(instance)
             self._block(instance, causes)
+            instance.told = event.told
+            if event.told is not None:
+                event.told.stopped[instance.key] = None
             lifecycle.change_goal(instance, states.STOP)
         stop_on.reset()
 
-    def _started_by_events(self, job_class: JobClass) -> None:
+    def _started_by_events(self, job_class: JobClass, told: Optional[Told]) -> None:
         if job_class.start_on is None:
             return
         causes = job_class.start_on.events()
@@ -107,6 +115,9 @@ class Delivery:
         instance.start_env = tuple(env.values())
         self._lifecycle.finished(instance)
         self._block(instance, causes)
+        instance.told = told
+        if told is not None:
+            told.started[instance.key] = None
         self._lifecycle.change_goal(instance, states.START)
 
     def _block(self, instance: Instance, causes: list[Event]) -> None:
@@ -120,7 +131,9 @@ class Delivery:
         self._events.finish(event)
         for waiting in event.waiting:
             if isinstance(waiting, int):
-                if event.failed:
+                if event.told is not None and event.told.event is event:
+                    self._events.asked.append((waiting, event.told))
+                elif event.failed:
                     self._lifecycle.effects.append(Refuse(waiting, "EventFailed", "Event failed"))
                 else:
                     self._lifecycle.effects.append(Reply(waiting))
@@ -130,7 +143,7 @@ class Delivery:
                     instance.blocker = None
                     self._lifecycle.advance(instance)
         if event.failed and not event.name.endswith("/failed"):
-            self._events.new(f"{event.name}/failed", event.env)
+            self._events.new(f"{event.name}/failed", event.env, event.told)
         self._lifecycle.effects.append(Announce("EventEmitted", None, (event.name, event.env)))
 
     def _warn(self, text: str, key: InstanceKey) -> None:

@@ -64,6 +64,7 @@ class Engine:
         encode_job: Callable[[Job], Any] = encode_job,
         decode_job: Callable[[Any], Job] = decode_job,
     ) -> None:
+        self._made_from = (extra_environment, inherited, encode_job, decode_job)
         self.events = EventQueue()
         self._records = Records(encode_job, decode_job)
         self.catalogue = Catalogue(environment, inherited, self.events, self._records)
@@ -134,6 +135,13 @@ class Engine:
     def instance_name(self, job_class: JobClass, env: Env) -> str:
         """Return the name of the instance that ``env`` selects; raises where a variable is missing."""
         return self._selection.instance_name(job_class, env)
+
+    def twin(self, now: float) -> Engine:
+        """Return another engine in the same state, on which things can be tried; requests of this one are not in it."""
+        twin = Engine(self.environment, *self._made_from)
+        jobs = [job_class.job for job_class in self.jobs.values()]
+        twin.restore(self._records.whole(self), jobs, now)
+        return twin
 
     # ---- definitions ----------------------------------------------------------------------------------------
 

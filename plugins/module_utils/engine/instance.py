@@ -7,7 +7,7 @@ from typing import Optional, Union
 
 from ..job.model import Job, ProcessKind
 from .condition import Tree
-from .event import Event, EventQueue
+from .event import Event, EventQueue, Told
 from .messages import Env, InstanceKey
 from .respawn import RespawnHistory
 from .states import STOP, WAITING
@@ -52,7 +52,7 @@ class Instance:
     __slots__ = (
         "blocker", "blocking", "ending_family", "env", "exit_status", "failed", "failed_process", "goal", "job_class",
         "kill_step", "name", "processes", "ready", "ready_on", "replace", "respawn", "running_since", "spawning",
-        "start_env", "state", "stop_env", "stop_on", "timers", "wait",
+        "start_env", "state", "stop_env", "stop_on", "timers", "told", "wait",
     )  # fmt: skip
 
     def __init__(self, job_class: JobClass, name: str, events: EventQueue) -> None:
@@ -81,6 +81,7 @@ class Instance:
         self.respawn: Optional[RespawnHistory] = None
         self.running_since = 0.0
         self.wait = 0.0  # seconds to wait before the next start
+        self.told: Optional[Told] = None  # the notes on the event that moved us last
 
     @property
     def job(self) -> Job:

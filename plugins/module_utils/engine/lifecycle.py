@@ -400,6 +400,8 @@ class Lifecycle:
         instance.failed_process = process
         instance.exit_status = status
         self.touch(instance)
+        if instance.told is not None:
+            instance.told.failures[instance.key] = None
         self._announce("Failed", instance, status)
         self.finished(instance, failed=True)
 
@@ -496,4 +498,4 @@ class Lifecycle:
 
     def _emit(self, instance: Instance) -> Event:
         """Queue the event that goes with the state just entered."""
-        return self.events.new(*job_event(instance))
+        return self.events.new(*job_event(instance), told=instance.told)

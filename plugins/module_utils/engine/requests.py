@@ -9,7 +9,7 @@ from ..job.model import ProcessKind
 from . import states
 from .catalogue import Catalogue
 from .environment import add, change, table
-from .event import EventQueue
+from .event import EventQueue, Told
 from .instance import Instance, Waiter
 from .lifecycle import Lifecycle
 from .messages import Emit, Env, Reload, Reply, Restart, SetJobEnv, Signal, Start, Stop
@@ -106,8 +106,12 @@ class Requests:
             raise Refused("InvalidArgs", "Name may not be empty string")
         check_env(message.env)
         event = self._events.new(message.name, message.env)
+        if message.tell:
+            event.told = Told(event)
         if message.request is not None and message.wait:
             event.waiting.append(message.request)
+        elif message.request is not None and event.told is not None:
+            self._events.asked.append((message.request, event.told))
         else:
             self._reply(message.request)
 

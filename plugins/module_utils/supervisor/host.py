@@ -199,6 +199,10 @@ class Host:
     def state_json(self) -> str:
         return report.state(self)
 
+    def now(self) -> float:
+        """Return the time in the engine's terms: seconds, monotonic."""
+        return self.loop.now()
+
     def describe(self, names: Sequence[str]) -> str:
         return report.describe(self, names)
 

@@ -57,6 +57,9 @@ class Host(Protocol):
     @property
     def engine(self) -> Any: ...  # an EngineView
 
+    def now(self) -> float:
+        """Return the time in the engine's terms: seconds, monotonic."""
+
     def submit(self, message: Input, on_reply: Optional[OnReply] = None) -> None:
         """Put a request through the engine; ``on_reply`` gets its Reply or Refuse, now or later."""
 

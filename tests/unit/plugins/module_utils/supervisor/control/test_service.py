@@ -257,6 +257,7 @@ def test_an_instance_is_stopped_through_its_own_object(world: Any) -> None:
     assert error_of(gone)[0] == "org.freedesktop.DBus.Error.UnknownObject"
 
 
+FOSTER = "org.foster.Init1"
 _CHANGES = [
     (*MANAGER, "ReloadConfiguration"),
     (*MANAGER, "GetState"),
@@ -274,6 +275,8 @@ _CHANGES = [
     (*MANAGER, "ResetEnv", "as", []),
     (*MANAGER, "EmitEvent", "sasb", "e", [], False),
     (*MANAGER, "EmitEventWithFile", "sasbh", "e", [], False, 0),
+    (MANAGER[0], FOSTER, "Emit", "sasb", "e", [], False),
+    (MANAGER[0], FOSTER, "Foresee", "sas", "e", []),
     (MANAGER[0], PROPERTIES, "Set", "ssv", MANAGER[1], "log_priority", ("s", "debug")),
     (*JOB_A, "Start", "asb", [], False),
     (*JOB_A, "Stop", "asb", ["N=q"], False),
@@ -305,7 +308,7 @@ def test_every_changing_method_is_in_the_permission_test() -> None:
 
     reading = {
         "GetJobByName", "GetAllJobs", "GetInstance", "GetInstanceByName", "GetAllInstances", "Describe", "Capabilities",
-        "History", "Explain",
+        "History", "Explain", "Events",
     }  # fmt: skip
     tested = {(call[1], call[2]) for call in _CHANGES}
     for interface in (upstart.MANAGER, upstart.JOB, upstart.INSTANCE, upstart.FOSTER):
@@ -314,7 +317,7 @@ def test_every_changing_method_is_in_the_permission_test() -> None:
 
 
 def test_log_lines_are_not_for_strangers(world: Any) -> None:
-    foster = (MANAGER[0], "org.foster.Init1")
+    foster = (MANAGER[0], FOSTER)
     assert "secret" in value_of(world.connect().call(*foster, "Describe", "as", []))
     found = value_of(world.connect(privileged=False).call(*foster, "Describe", "as", ["a"]))
     assert "secret" not in found and '"exit_status": 1' in found
