@@ -259,7 +259,7 @@ class CgroupControllers(Kind):
     def from_option(self, option: Any) -> tuple[tuple[str, ...], ...]:
         found: tuple[tuple[str, ...], ...] = ()
         for line in [option] if isinstance(option, str) else option:
-            reader = Reader(option_word(line).strip())
+            reader = Reader(option_word(line).strip(SPACE))
             try:
                 words = reader.words()
             except LexError as error:

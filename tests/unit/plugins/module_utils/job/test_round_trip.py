@@ -23,7 +23,7 @@ from ansible_collections.foster.init.plugins.module_utils.job.model import (
 from ansible_collections.foster.init.plugins.module_utils.job.options import job_from_options, options_from_job
 from ansible_collections.foster.init.plugins.module_utils.job.parser import parse_job
 from ansible_collections.foster.init.plugins.module_utils.job.writer import write_job
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 REPOSITORY = Path(__file__).resolve().parents[5]
@@ -139,6 +139,7 @@ def test_what_is_written_is_canonical(job: Job) -> None:
     assert write_job(parse_job(text, "web", "web.conf")) == text
 
 
+@example(Job("web", cgroup_controllers=(("memory", "\x1f"),)))  # white space for Python, a letter for a job file
 @given(jobs)
 def test_options_of_a_job_make_the_same_job(job: Job) -> None:
     assert job_from_options("web", options_from_job(job)) == job
