@@ -96,8 +96,14 @@ class Supervisor:
         return found
 
     def load(self) -> None:
-        """Let the supervisor read its job folders now."""
-        self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ReloadConfiguration", timeout=60.0)
+        """Let the supervisor read what has changed in its job folders, now."""
+        try:
+            self._connection.call(upstart.MANAGER_PATH, upstart.FOSTER_INTERFACE, "ReadChanges", timeout=60.0)
+        except BusError as error:
+            if error.short != "UnknownMethod":
+                raise
+            # A supervisor of an earlier version runs here; its way takes every job for changed.
+            self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ReloadConfiguration", timeout=60.0)
 
     def reexec(self) -> None:
         """Let the supervisor execute itself again from its bundle; jobs and their state stay."""

@@ -157,6 +157,7 @@ FOSTER = Interface(
         Method("Emit", (("name", "s"), ("env", "as"), ("wait", "b")), (("json", "s"),)),
         Method("Foresee", (("name", "s"), ("env", "as")), (("json", "s"),)),
         Method("Events", (), (("json", "s"),)),
+        Method("ReadChanges"),
     ),
 )
 

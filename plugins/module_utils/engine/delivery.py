@@ -110,7 +110,7 @@ class Delivery:
         instance = job_class.instances.get(name)
         if instance is None:
             instance = self._selection.new_instance(job_class, name)
-        if instance.goal != states.STOP:
+        if instance.goal == states.START:
             return
         instance.start_env = tuple(env.values())
         self._lifecycle.finished(instance)

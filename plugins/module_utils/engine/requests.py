@@ -45,7 +45,7 @@ class Requests:
             name = expanded_name(job_class, env, usage=True)
             found = job_class.instances.get(name)
             instance = found if found is not None else self._selection.new_instance(job_class, name)
-        if instance.goal != states.STOP:
+        if instance.goal == states.START:  # a goal of respawn becomes start, as in Upstart
             raise Refused("AlreadyStarted", f"Job is already running: {instance.title}")
         instance.start_env = start_env
         self._command(instance, "start", message.request, message.wait, (states.START,))

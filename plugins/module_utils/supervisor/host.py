@@ -185,8 +185,19 @@ class Host:
     def vanishing(self, name: str) -> None:
         self.submit(Undefine(name, lazily=True))
 
+    def again(self, name: str) -> None:
+        """Take a job whose files have not changed for read again: Upstart replaces its definition all the same."""
+        known = self.engine.jobs.get(name)
+        if known is not None:
+            self.submit(Define(known.pending if isinstance(known.pending, Job) else known.job))
+
     def reload(self) -> None:
-        """Read the job folders again, now."""
+        """Read the job folders again, now, as Upstart does: every job is replaced."""
+        if self.folder is not None:
+            self.folder.reload(everything=True)
+
+    def read_changes(self) -> None:
+        """Read what has changed in the job folders, now."""
         if self.folder is not None:
             self.folder.reload()
 

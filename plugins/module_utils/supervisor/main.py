@@ -270,7 +270,7 @@ class Supervisor:
     def _begin(self, saved: dict[str, Any], null_fd: int) -> None:
         host = self.host
         folder = host.folder = JobFolder(
-            self.loop, list(self.paths.jobs), host.defined, host.gone, self.warn, host.vanishing
+            self.loop, list(self.paths.jobs), host.defined, host.gone, self.warn, host.vanishing, host.again
         )
         folder.watch()
         if any(key.startswith(("engine/", "process/")) for key in saved):

@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _EVENTS = ("e1", "e2", "e3")
-_JOBS = ("a", "b", "c", "d")
+_JOBS = ("ant", "egg", "elk", "pig")  # Upstart visits them in this order too, which is that of a hash table
 _SCRIPTS = ("pre-start", "post-start", "pre-stop", "post-stop")
-_TELL = 'echo "{name} X=$X V=$V E=$UPSTART_EVENTS S=$UPSTART_STOP_EVENTS J=$JOB R=$RESULT P=$PROCESS I=$UPSTART_INSTANCE" >> $OUT/{job}'
+_TOLD = (
+    "X=$X", "V=$V", "E=$UPSTART_EVENTS", "S=$UPSTART_STOP_EVENTS", "J=$JOB", "R=$RESULT", "P=$PROCESS",
+    "I=$UPSTART_INSTANCE",
+)  # fmt: skip
+_TELL = f'echo "{{name}} {" ".join(_TOLD)}" >> $OUT/{{job}}'
 _GATE = "while [ ! -e $OUT/{gate} ]; do sleep 0.02; done"
 
 
@@ -106,7 +110,7 @@ class Generator:
             other = chosen.choice(others)
             result = chosen.choice(("", "", " RESULT=ok", " RESULT=failed")) if event.startswith("stop") else ""
             return f"{event} {other}{result}"
-        match = chosen.choice(("", "", " X=1", " X!=1", " 1", " X=[12]", " X=$X" if stop else " X=2", " X=1 2", " V=* X=*"))
+        match = chosen.choice(("", "", " X=1", " X!=1", " 1", " X=[12]", " X=$X" if stop else " X=2", "", " V=* X=*"))
         return chosen.choice(_EVENTS) + match
 
     def _script(self, job: _Job, kind: str) -> None:
@@ -132,7 +136,9 @@ class Generator:
 
     def _main(self, job: _Job) -> None:
         chosen = self._random
-        how = chosen.choice(("stay", "stay", "stay", "gate", "gate", "gatefail", "trap", "missing" if job.name == "a" else "stay"))
+        how = chosen.choice(
+            ("stay", "stay", "stay", "gate", "gate", "gatefail", "trap", "missing" if job.name == "ant" else "stay")
+        )
         tell = _TELL.format(name="main", job=job.name)
         if job.task and how == "stay":
             how = "gate"
@@ -144,7 +150,13 @@ class Generator:
             job.lines += ["script", f"  {tell}", "  exec sleep 1000", "end script"]
         elif how == "trap":
             code = chosen.choice((0, 3, 7))
-            job.lines += ["script", f"  trap 'exit {code}' TERM INT USR1", f"  {tell}", "  while :; do sleep 0.02; done", "end script"]
+            job.lines += [
+                "script",
+                f"  trap 'exit {code}' TERM INT USR1",
+                f"  {tell}",
+                "  while :; do sleep 0.02; done",
+                "end script",
+            ]
         else:
             job.gates.append(gate)
             code = 0 if how == "gate" else 3
@@ -156,7 +168,21 @@ class Generator:
         chosen = self._random
         job = chosen.choice(self._jobs)
         what = chosen.choices(
-            ("start", "stop", "restart", "emit", "status", "gate", "shut", "kill", "ask", "env", "file", "reload", "nowait"),
+            (
+                "start",
+                "stop",
+                "restart",
+                "emit",
+                "status",
+                "gate",
+                "shut",
+                "kill",
+                "ask",
+                "env",
+                "file",
+                "reload",
+                "nowait",
+            ),
             (20, 16, 6, 24, 4, 20, 4, 14, 6, 4, 4, 2, 4),
         )[0]
         env = self._env(job)
@@ -183,10 +209,30 @@ class Generator:
         if what == "ask" and self._waiting:
             return [f"wait {chosen.choice(self._waiting)} 0.1"]
         if what == "env":
-            return [chosen.choice(("initctl set-env V=global", "initctl unset-env V", "initctl get-env V", "initctl set-env --retain V=kept", "initctl reset-env"))]
+            return [
+                chosen.choice(
+                    (
+                        "initctl set-env V=global",
+                        "initctl unset-env V",
+                        "initctl get-env V",
+                        "initctl set-env --retain V=kept",
+                        "initctl reset-env",
+                    )
+                )
+            ]
         if what == "file":
             name = f"$CONF/{job.name}.conf"
-            return [chosen.choice((f"sh echo 'env V=changed' >> {name}", f"sh rm -f {name}", f"sh echo 'nonsense here' >> {name}", f"sh touch {name}", f"sh echo manual > $CONF/{job.name}.override"))]
+            return [
+                chosen.choice(
+                    (
+                        f"sh echo 'env V=changed' >> {name}",
+                        f"sh rm -f {name}",
+                        f"sh echo 'nonsense here' >> {name}",
+                        f"sh touch {name}",
+                        f"sh echo manual > $CONF/{job.name}.override",
+                    )
+                )
+            ]
         if what == "reload":
             return [f"reload {job.name}{env}"] if "USR1" not in job.text else []
         return ["list"]
@@ -205,10 +251,10 @@ class Generator:
 
     def _end(self) -> list[str]:
         """See what still waits, open all gates, see again, and let the rest be listed."""
-        gates = " ".join(f"$OUT/{gate}" for job in self._jobs for gate in job.gates)
         steps = ["list"]
-        if gates:
-            steps += [f"sh touch {gates}", "list"]
+        for job in self._jobs:
+            steps += [f"sh touch $OUT/{gate}" for gate in job.gates]
+        steps.append("list")
         steps += [f"wait {name} 0.1" for name in self._waiting]
         for job in self._jobs:
             if not job.instanced:

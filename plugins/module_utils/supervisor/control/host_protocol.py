@@ -67,7 +67,10 @@ class Host(Protocol):
         """Write a sentence into the supervisor's own log."""
 
     def reload(self) -> None:
-        """Read the job folders again."""
+        """Read the job folders again, all of them."""
+
+    def read_changes(self) -> None:
+        """Read what has changed in the job folders."""
 
     def reexec(self) -> None:
         """Execute the supervisor's program anew, with its state; connections end without a reply."""

@@ -23,6 +23,11 @@ def _reload_configuration(request: Request) -> Answer:
     return None
 
 
+def _read_changes(request: Request) -> Answer:
+    request.host.read_changes()
+    return None
+
+
 def _get_job_by_name(request: Request, name: str) -> Answer:
     if not name:
         raise BusError(ERROR_INVALID_ARGS, "Name may not be empty string")
@@ -232,8 +237,9 @@ HANDLERS = {
             "Emit": events.emit,
             "Foresee": events.foresee_event,
             "Events": events.events,
+            "ReadChanges": _read_changes,
         },
         # Foresee changes nothing, but costs as much as all jobs together: not for every local user.
-        {"Emit": "emit an event", "Foresee": "emit an event"},
+        {"Emit": "emit an event", "Foresee": "emit an event", "ReadChanges": "reload configuration"},
     ),
 }

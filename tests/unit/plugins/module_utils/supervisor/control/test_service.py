@@ -242,11 +242,12 @@ def test_the_environment_table_of_one_instance(world: Any) -> None:
 
 def test_requests_to_the_supervisor_itself(world: Any) -> None:
     client = world.connect()
+    assert value_of(client.call(MANAGER[0], "org.foster.Init1", "ReadChanges")) is None
     for member in ("ReloadConfiguration", "EndSession", "NotifyDiskWriteable"):
         assert value_of(client.call(*MANAGER, member)) is None
     serial = client.request(*MANAGER, "Restart")
     assert [one for one in client.messages() if one.reply_serial == serial] == []
-    assert world.host.calls == ["reload", "shutdown", "reexec"]
+    assert world.host.calls == ["changes", "reload", "shutdown", "reexec"]
 
 
 def test_an_instance_is_stopped_through_its_own_object(world: Any) -> None:
@@ -254,12 +255,13 @@ def test_an_instance_is_stopped_through_its_own_object(world: Any) -> None:
     client.call(*JOB_A, "Start", "asb", ["N=q"], True)
     assert value_of(client.call(*INSTANCE_Q, "Stop", "b", True)) is None
     gone = client.call(*INSTANCE_Q, "Stop", "b", True)
-    assert error_of(gone)[0] == "org.freedesktop.DBus.Error.UnknownObject"
+    assert error_of(gone)[0] == "org.freedesktop.DBus.Error.UnknownMethod"
 
 
 FOSTER = "org.foster.Init1"
 _CHANGES = [
     (*MANAGER, "ReloadConfiguration"),
+    (MANAGER[0], "org.foster.Init1", "ReadChanges"),
     (*MANAGER, "GetState"),
     (*MANAGER, "Restart"),
     (*MANAGER, "EndSession"),
