@@ -106,6 +106,7 @@ class Job:
     stop_on: Optional[Condition] = None
     instance: str = ""
     env: tuple[str, ...] = ()  # "KEY=VALUE", or "KEY" to take the value from the supervisor's environment
+    env_files: tuple[str, ...] = ()  # paths, "-PATH" for one that may be absent; beyond Upstart
     export: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()  # ChromiumOS "import"
     tmpfiles: tuple[str, ...] = ()  # ChromiumOS "tmpfiles"

@@ -68,6 +68,9 @@ STANZAS: tuple[Stanza, ...] = (
     _row("env", "env", Variables(), "KEY[=VALUE]",
          "A variable of the job's processes, its default; without a value it is taken from the supervisor's "
          "environment."),
+    _row("environment file", "env_files", _SEVERAL, "[-]PATH...",
+         "Files of KEY=VALUE lines, read at each start, that replace what env says; with - it may be absent.",
+         beyond=True),
     _row("export", "export", _SEVERAL, "KEY...", "Variables of the job that its own events carry."),
     _row("import", "imports", _SEVERAL, "KEY...",
          "Take the variable from the event or command that starts the job (ChromiumOS).", beyond=True),

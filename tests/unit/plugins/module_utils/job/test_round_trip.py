@@ -92,7 +92,7 @@ FIELDS = {
          "apparmor_switch"),
         st.none() | trimmed,
     ),
-    **dict.fromkeys(("emits", "export", "imports", "tmpfiles"), tuples_of(texts)),
+    **dict.fromkeys(("emits", "env_files", "export", "imports", "tmpfiles"), tuples_of(texts)),
     **dict.fromkeys(("start_on", "stop_on", "ready_on"), st.none() | conditions),
     **dict.fromkeys(("exec_main", "pre_start", "post_start", "pre_stop", "post_stop"), st.none() | processes),
     **dict.fromkeys(("task", "respawn", "keep_leftovers", "restart_in_place", "debug"), st.booleans()),
