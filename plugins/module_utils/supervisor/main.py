@@ -269,6 +269,8 @@ class Supervisor:
 
     def _begin(self, saved: dict[str, Any], null_fd: int) -> None:
         host = self.host
+        with contextlib.suppress(OSError):
+            os.unlink(self._keep_file())
         folder = host.folder = JobFolder(
             self.loop, list(self.paths.jobs), host.defined, host.gone, self.warn, host.vanishing, host.again
         )
@@ -286,6 +288,10 @@ class Supervisor:
             if "--no-startup-event" not in self.options.given and self.options.startup_event:
                 host.submit(Emit(None, self.options.startup_event, (), False))
         self.host.ledger.flush()
+
+    def _keep_file(self) -> str:
+        """Return the file by which an init's script says that SIGTERM is meant for the supervisor alone."""
+        return os.path.join(self.paths.run, "keep")
 
     def _child_changed(self) -> None:
         self.host.reap()
@@ -306,7 +312,7 @@ class Supervisor:
     # ---- ending -----------------------------------------------------------------------------------------------
 
     def _terminated(self) -> None:
-        if self.hosted and not self.session:
+        if not self.session and (self.hosted or os.path.exists(self._keep_file())):
             self._leave(keep=True)  # systemd restarts us; the jobs go on (KillMode=process)
         else:
             self.shutdown()
