@@ -23,9 +23,11 @@ from .messages import (
     Effect,
     Emit,
     Env,
+    Extend,
     FamilyEnded,
     Input,
     InstanceKey,
+    Never,
     ProcessExited,
     Ready,
     Refuse,
@@ -86,6 +88,8 @@ class Engine:
             Spawned: self._spawned,
             SpawnFailed: self._spawn_failed,
             Ready: self._ready,
+            Never: self._never,
+            Extend: self._extend,
             ProcessExited: self._exited,
             FamilyEnded: self._family_ended,
             TimerFired: self._timer_fired,
@@ -205,6 +209,16 @@ class Engine:
         instance = self.instance(message.key)
         if instance is not None and instance.busy(ProcessKind.MAIN):
             self.lifecycle.became_ready(instance, message.pid)
+
+    def _never(self, message: Never) -> None:
+        instance = self.instance(message.key)
+        if instance is not None:
+            self.lifecycle.not_ready(instance)
+
+    def _extend(self, message: Extend) -> None:
+        instance = self.instance(message.key)
+        if instance is not None:
+            self.lifecycle.extend(instance, message.seconds)
 
     def _exited(self, message: ProcessExited) -> None:
         instance = self.instance(message.key)

@@ -36,6 +36,13 @@ class JobClass:
         self.start_on = Tree(job.start_on, events) if job.start_on is not None else None
 
 
+_FAILURES = {
+    "start": "Job failed to start",
+    "stop": "Job failed while stopping",
+    "restart": "Job failed to restart",
+}
+
+
 class Waiter:
     """A request that waits for an instance; ``operation`` is start, stop or restart."""
 
@@ -44,6 +51,11 @@ class Waiter:
     def __init__(self, operation: str, request: int) -> None:
         self.operation = operation
         self.request = request
+
+    @property
+    def failure(self) -> str:
+        """What the request is told when the instance has failed."""
+        return _FAILURES[self.operation]
 
 
 class Instance:
@@ -97,6 +109,15 @@ class Instance:
     def title(self) -> str:
         """The name as Upstart writes it in messages: ``job (instance)``, or just ``job``."""
         return f"{self.job_class.name} ({self.name})" if self.name else self.job_class.name
+
+    @property
+    def waits_for_nothing(self) -> bool:
+        """Tell whether all that makes it run is there: its main process, what ``expect`` and ``ready on`` wait for."""
+        if self.ready_on is not None and not self.ready_on.true:
+            return False
+        if self.job.exec_main is None:
+            return True
+        return ProcessKind.MAIN in self.processes and (self.ready or self.job.expect.kind == "none")
 
     def busy(self, kind: ProcessKind) -> bool:
         """Tell whether that process runs or is about to."""

@@ -118,6 +118,21 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Never:
+    """What ``expect`` waits for cannot happen any more: the start has failed now, not when its timeout has run out."""
+
+    key: InstanceKey
+
+
+@dataclass(frozen=True)
+class Extend:
+    """The process asks for ``seconds`` from now on, for being started or ended, where less is left of its timeout."""
+
+    key: InstanceKey
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ProcessExited:
     """A process of an instance ended: exit ``code`` 0-255, or ``signal``; both None where nobody can tell."""
 
@@ -172,8 +187,8 @@ class StopAll:
 
 
 Input = Union[
-    Define, Undefine, Start, Stop, Restart, Reload, Emit, Spawned, SpawnFailed, Ready, ProcessExited, FamilyEnded,
-    TimerFired, SetJobEnv, StopAll,
+    Define, Undefine, Start, Stop, Restart, Reload, Emit, Spawned, SpawnFailed, Ready, Never, Extend, ProcessExited,
+    FamilyEnded, TimerFired, SetJobEnv, StopAll,
 ]  # fmt: skip
 
 

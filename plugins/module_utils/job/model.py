@@ -118,6 +118,7 @@ class Job:
     post_stop: Optional[Process] = None
     expect: Expect = field(default_factory=Expect)
     start_timeout: Optional[float] = None  # seconds; beyond Upstart
+    watchdog: Optional[float] = None  # seconds; beyond Upstart
     ready_on: Optional[Condition] = None  # beyond Upstart
     respawn: bool = False
     respawn_limit: RespawnLimit = field(default_factory=RespawnLimit)

@@ -97,6 +97,8 @@ STANZAS: tuple[Stanza, ...] = (
          "COMMAND."),
     _row("start timeout", "start_timeout", Seconds(), "SECONDS",
          "The start has failed if the job is not ready by then.", beyond=True),
+    _row("watchdog", "watchdog", Seconds(), "SECONDS",
+         "With expect notify: the main process is ended when it has not said WATCHDOG=1 for so long.", beyond=True),
     _row("ready on", "ready_on", _CONDITION, "EVENT [[KEY=]VALUE]... [and|or EVENT...]",
          "The job is running when the condition has come true.", beyond=True),
     _row("respawn", "respawn", _FLAG, "", "Start the main process again when it ends unexpectedly."),

@@ -234,8 +234,8 @@ class Supervisor:
         else:
             marker = ("FOSTER_SUPERVISOR", self.paths.run)
         engine = Engine(self._environment(), (f"{marker[0]}={marker[1]}",), os.environ)
-        families = Families(self.cgroups, marker, lambda: self.host.processes.known)
-        means = Means(engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd)
+        families = Families(self.cgroups, marker, lambda: self.host.processes.known, ledger.put)
+        means = Means(engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd, self.paths.run)
         self.host = Host(means, self.paths.run)
         self.host.marker = marker
         if self.debug:

@@ -30,6 +30,7 @@ class Means:
     families: Families
     warn: Callable[[str], None]
     null_fd: int
+    run_folder: Optional[str] = None
 
 
 class Inputs(Protocol):

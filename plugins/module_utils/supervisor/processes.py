@@ -10,14 +10,17 @@ from __future__ import annotations
 import os
 from typing import Optional
 
-from ..engine.messages import InstanceKey, ProcessExited, Ready, Spawned, SpawnFailed
+from ..engine.messages import InstanceKey, ProcessExited, Spawned, SpawnFailed
 from ..job.model import Job, ProcessKind
 from .kernel import Exit
 from .loop import READ
 from .means import Inputs, Means
 from .pidfd import exit_status
-from .readiness import watchers
+from .readiness import kinds, notify
+from .readiness.stopping import Stop
+from .readiness.watcher import Watcher
 from .spawn import parse_status
+from .surroundings import Around
 from .tracking import proc
 
 _LOOK_AGAIN = 1.0  # seconds between looks at an adopted process where there are no pidfds
@@ -34,7 +37,7 @@ class Tracked:
         self.pid = pid
         self.status = -1  # descriptor of a child that is still preparing itself
         self.adopted_fd = -1  # pidfd of a process that is not our child
-        self.watcher: Optional[watchers.Watcher] = None
+        self.watcher: Optional[Watcher] = None
 
 
 class Processes:
@@ -44,6 +47,7 @@ class Processes:
         self._means = means
         self._inputs = inputs
         self.known: dict[int, Tracked] = {}
+        self.helpers: dict[int, Watcher] = {}  # commands that a watcher has started, by pid
 
     # ---- coming -----------------------------------------------------------------------------------------------
 
@@ -51,7 +55,6 @@ class Processes:
         """Note a process of ``key`` in the ledger (which has to be flushed) and in memory."""
         tracked = self.known[pid] = Tracked(key, kind, pid)
         self._means.ledger.put(f"process/{pid}", [key[0], key[1], kind.value, self._means.kernel.start_time(pid)])
-        self._means.families.started(key, pid)
         return tracked
 
     def started(self, tracked: Tracked) -> None:
@@ -80,16 +83,29 @@ class Processes:
         self._drop(tracked)
         self._inputs.submit(SpawnFailed(tracked.key, tracked.kind, error.step, error.errno))
 
-    def watcher(self, tracked: Tracked, job: Job) -> Optional[watchers.Watcher]:
-        """Give the process the watcher that ``expect`` asks for, and return it; it is to be begun by the caller."""
-        tracked.watcher = watchers.watcher(_Around(self, tracked), job.expect, tracked.pid)
-        return tracked.watcher
+    def watcher(self, key: InstanceKey, job: Job) -> Optional[Watcher]:
+        """Return a new watcher for the main process of ``key``, None where ``expect`` asks for none."""
+        address = ""
+        if job.expect.kind == "notify":
+            mark = self._means.families.mark(key)
+            address = notify.address(self._means.run_folder, mark, job.chroot is not None)
+        return kinds.watcher(job, address)
 
-    def watch_readiness(self, tracked: Tracked, job: Job) -> None:
-        """Wait for what ``expect`` says with a process that is there already."""
-        watcher = self.watcher(tracked, job)
+    def watch(self, tracked: Tracked, watcher: Optional[Watcher]) -> None:
+        """Let ``watcher`` see the process, which was just started; it begins with the program."""
+        tracked.watcher = watcher
         if watcher is not None:
+            watcher.attach(self._around(tracked), tracked.pid)
+
+    def watch_again(self, tracked: Tracked, job: Job, ready: bool) -> None:
+        """Watch a main process that a former supervisor has started; ``ready``: it was ready then."""
+        watcher = tracked.watcher = self.watcher(tracked.key, job)
+        if watcher is not None:
+            watcher.resume(self._around(tracked), tracked.pid, ready)
             watcher.begin()
+
+    def _around(self, tracked: Tracked) -> Around:
+        return Around(self._means, self._inputs, self, tracked)
 
     # ---- changing ---------------------------------------------------------------------------------------------
 
@@ -102,7 +118,7 @@ class Processes:
         successor = self.track(tracked.key, tracked.kind, pid)
         successor.watcher = watcher
         if watcher is not None:
-            watcher.follow(_Around(self, successor))
+            watcher.follow(self._around(successor))
         if proc.stat(pid) is not None and not self.is_child(pid):
             self.adopt(successor)
 
@@ -132,7 +148,7 @@ class Processes:
 
     def reap(self) -> None:
         """Deal with every child that has ended or stopped."""
-        for tracked in list(self.known.values()) if self._some_expect_stop() else ():
+        for tracked in [each for each in self.known.values() if isinstance(each.watcher, Stop)]:
             if tracked.watcher is not None:
                 tracked.watcher.child_changed()
         kernel = self._means.kernel
@@ -142,18 +158,16 @@ class Processes:
                 break
             self._child_ended(ended)
             kernel.reap(ended.pid)
-
-    def _some_expect_stop(self) -> bool:
-        return any(isinstance(tracked.watcher, watchers.Stop) for tracked in self.known.values())
+            self._means.families.reaped(ended.pid)
 
     def _child_ended(self, ended: Exit) -> None:
         tracked = self.known.get(ended.pid)
         if tracked is not None:
             self._ended(tracked, ended.code, ended.signal)
             return
-        for other in self.known.values():
-            if isinstance(other.watcher, watchers.Check) and other.watcher.check_ended(ended.pid, ended.code):
-                return
+        watcher = self.helpers.pop(ended.pid, None)
+        if watcher is not None:
+            watcher.helper_ended(ended.pid, ended.code)
 
     def _adopted_ended(self, tracked: Tracked) -> None:
         code, number = exit_status(tracked.adopted_fd)
@@ -193,36 +207,3 @@ class Processes:
         """Take a process out of memory and ledger, whatever becomes of it."""
         self.known.pop(pid, None)
         self._means.ledger.put(f"process/{pid}", None)
-
-
-class _Around:
-    """What a watcher sees of the instance whose main process it watches."""
-
-    def __init__(self, processes: Processes, tracked: Tracked) -> None:
-        self._processes = processes
-        self._tracked = tracked
-        self._means = processes._means
-        self._inputs = processes._inputs
-        self.loop = self._means.loop
-
-    def members(self) -> list[proc.Stat]:
-        return self._means.families.members(self._tracked.key)
-
-    def moved(self, pid: int) -> None:
-        tracked = self._tracked
-        instance = self._means.engine.instance(tracked.key)
-        self._processes.moved(tracked, pid)
-        if instance is not None and instance.ready:
-            self._inputs.submit(Ready(tracked.key, pid))
-        else:
-            self._inputs.submit(Spawned(tracked.key, ProcessKind.MAIN, pid))
-
-    def ready(self, pid: int) -> None:
-        self._processes.moved(self._tracked, pid)
-        self._inputs.submit(Ready(self._tracked.key, pid))
-
-    def stopped(self, pid: int) -> bool:
-        return self._means.kernel.has_stopped(pid)
-
-    def warn(self, text: str) -> None:
-        self._means.warn(f"{self._tracked.key[0]}: {text}")

@@ -4,7 +4,7 @@ agree.
 
 A process of the ledger that still has its start time is adopted. What the engine had asked for without an answer is
 looked for by
-its cgroup or marker variables, so that what the killed one had just started is not started twice.
+its cgroup, mark or marker variables, so that what the killed one had just started is not started twice.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Recovery:
     def run(self, jobs: list[Job]) -> int:
         """Restore the engine with the definitions of today, and adopt; return how many processes are still there."""
         host = self._host
+        host.families.restore([record for key, record in self._saved.items() if key.startswith("mark/")])
         for key, record in self._saved.items():
             if key.startswith("process/"):
                 self._sort(int(key[len("process/") :]), record)
@@ -95,7 +96,7 @@ class Recovery:
         host = self._host
         host.answer(Spawned(effect.key, effect.kind, pid))
         if effect.kind is ProcessKind.MAIN:
-            host.processes.watch_readiness(host.processes.known[pid], effect.job)
+            host.processes.watch_again(host.processes.known[pid], effect.job, ready=False)
 
     def _answered(self, key: InstanceKey) -> set[int]:
         instance = self._host.engine.instance(key)
@@ -139,8 +140,8 @@ class Recovery:
                         host.answer(ProcessExited(instance.key, kind, pid))
                     elif kind is ProcessKind.MAIN and instance.state == "killed":
                         host.carry_out([Signal(instance.key, kind, instance.job.kill_signal)])
-                    elif kind is ProcessKind.MAIN and instance.state == "spawned" and not instance.ready:
-                        host.processes.watch_readiness(host.processes.known[pid], instance.job)
+                    elif kind is ProcessKind.MAIN and host.processes.known[pid].watcher is None:
+                        host.processes.watch_again(host.processes.known[pid], instance.job, instance.ready)
         known = {pid for job_class in host.engine.jobs.values() for each in job_class.instances.values()
                  for pid in each.processes.values()}  # fmt: skip
         for pid, tracked in list(host.processes.known.items()):

@@ -54,6 +54,7 @@ class Plan(NamedTuple):
     kind: ProcessKind
     in_child: bool
     extra: tuple[tuple[int, int], ...] = ()  # (descriptor, number it shall have)
+    mark: int = 0  # see tracking.mark
 
 
 class Surroundings(NamedTuple):

@@ -12,7 +12,7 @@ from ..engine.messages import InstanceKey, Spawn, SpawnFailed
 from ..job.model import Job, ProcessKind
 from .means import Inputs, Means
 from .processes import Processes
-from .readiness import watchers
+from .readiness.watcher import Watcher
 from .spawn import Plan, SpawnError, plan
 from .tracking.cgroup import folder_name
 
@@ -43,13 +43,16 @@ class Starter:
 
     def _start(self, effect: Spawn, what: Plan) -> None:
         key, kind, job = effect.key, effect.kind, effect.job
-        signalled, what = self._readiness_channel(what)
+        watcher = self._processes.watcher(key, job) if kind is ProcessKind.MAIN else None
         output, close = self._output(key, job)
         try:
+            if watcher is not None:
+                what = self._equip(watcher, what)
+            what = what._replace(mark=self._means.families.mark(key))
             started = self._means.kernel.start(what, output, folder_name(*key))
         except SpawnError:
-            if signalled >= 0:
-                os.close(signalled)
+            if watcher is not None:
+                watcher.cancel()
             raise
         finally:
             if close:
@@ -57,10 +60,7 @@ class Starter:
             for fd, _number in what.extra:
                 os.close(fd)
         tracked = self._processes.track(key, kind, started.pid)
-        if kind is ProcessKind.MAIN:
-            watcher = self._processes.watcher(tracked, job)
-            if isinstance(watcher, watchers.Signalled):
-                watcher.fd = signalled
+        self._processes.watch(tracked, watcher)
         if started.status < 0:
             self._processes.started(tracked)
             return
@@ -69,24 +69,11 @@ class Starter:
         os.close(started.go)
         self._processes.prepare(tracked, started.status)
 
-    def _readiness_channel(self, what: Plan) -> tuple[int, Plan]:
-        """Return the descriptor that the process will say `ready` on, and the plan with its other end."""
-        expect = what.job.expect
-        if what.kind is not ProcessKind.MAIN:
-            return -1, what
-        if expect.kind == "newline":
-            reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-            os.set_blocking(writer, True)
-            number = int(expect.argument) if expect.argument.isdigit() else 3
-            return reader, what._replace(extra=((writer, number),))
-        if expect.kind == "notify":
-            import socket
-
-            address = f"\0foster/notify/{os.getpid()}/{os.urandom(8).hex()}"
-            server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-            server.bind(address)
-            return server.detach(), what._replace(env={**what.env, "NOTIFY_SOCKET": "@" + address[1:]})
-        return -1, what
+    def _equip(self, watcher: Watcher, what: Plan) -> Plan:
+        try:
+            return watcher.equip(what)
+        except OSError as error:
+            raise SpawnError("expect", error.errno or errno.EIO) from None
 
     def _output(self, key: InstanceKey, job: Job) -> tuple[int, bool]:
         """Return the descriptor for a process's output, and whether it is to be closed after the start."""

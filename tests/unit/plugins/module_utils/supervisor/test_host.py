@@ -66,6 +66,9 @@ class FakeKernel:
     def signal_process(self, pid, number):
         self.signals.append((pid, number))
 
+    def signal_member(self, member, number):
+        self.signals.append((member.pid, number))
+
     def start_time(self, pid):
         return 1
 
@@ -98,7 +101,13 @@ class NoFamily:
     def members(self, key):
         return []
 
-    def started(self, key, pid):
+    def mark(self, key):
+        return 0
+
+    def restore(self, records):
+        pass
+
+    def reaped(self, pid):
         pass
 
     def forget(self, key):
