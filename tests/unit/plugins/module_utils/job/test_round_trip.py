@@ -73,7 +73,9 @@ expects = st.one_of(
     st.builds(Expect, st.sampled_from(["fork", "exit"]), st.integers(1, 100).map(str)),
     st.builds(Expect, st.just("newline"), st.integers(0, 1023).map(str)),
     st.builds(Expect, st.just("pidfile"), texts.map(lambda text: "/" + text)),
-    st.builds(Expect, st.sampled_from(["listen", "dbus"]), texts),
+    st.builds(Expect, st.just("dbus"), texts),
+    st.builds(Expect, st.just("listen"), st.sampled_from(["80", "10.0.0.1:80", "[::1]:80", "udp:53", "@name"])),
+    st.builds(Expect, st.just("listen"), texts.map(lambda text: "/" + text)),
     commands.map(lambda process: Expect("check", process.command)),
 )
 limit = st.none() | st.integers(0, 2**63)
@@ -101,6 +103,7 @@ FIELDS = {
     "env": tuples_of(variables),
     "expect": expects,
     "start_timeout": st.none() | seconds,
+    "watchdog": st.none() | seconds,
     "respawn_limit": st.builds(RespawnLimit, small, small) | st.just(RespawnLimit(0, 0)),
     "respawn_delay": st.builds(lambda first, more: RespawnDelay(first, round(first + more, 3)), seconds, seconds),
     "kill_signal": signals | st.just("9"),
