@@ -13,6 +13,7 @@ systemd=$base,systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,sudo
 # NAME="SUITE PACKAGES". `inits` can be booted with any of its inits; the others are installed there, too, and do not run.
 declare -A recipes=(
   [bare]="bookworm $base"
+  [packages]="bookworm $base,nginx-light,redis-server,postgresql,cron,apache2"
   [systemd]="bookworm $systemd"
   [systemd247]="bullseye $systemd"
   [systemd257]="trixie $systemd"

@@ -68,54 +68,59 @@ class Convergence:
 
     def run(self) -> Outcome:
         """Do it, or in check mode say what would be done. Raise TaskError, JobError, InitError or BusError."""
+        for step in self.look():
+            self.note(step)
+            if not self._request.check:
+                self.do(step)
+        return self.outcome()
+
+    def look(self, descriptions: Optional[Mapping[str, dict[str, Any]]] = None) -> list[Step]:
+        """Return what has to be done, in order; ``descriptions`` are what the init has said of its jobs already.
+
+        Raise what ``run`` does. After it come ``note`` and ``do`` of the steps, then ``outcome``.
+        """
         request = self._request
-        init = self._init()
-        definitions = init.definitions if init else JobFolder(request.folder)
+        init = self._init = self._connected()
+        definitions = self._definitions = init.definitions if init else JobFolder(request.folder)
         self._path, self._override_path = definitions.paths(request.name)
         current = definitions.read(request.name)
         definition = self._wanted(current)
-        known = init.describe(request.name).get(request.name) if init else None
-        job = self._parsed(definition)
+        if init is not None and descriptions is None:
+            descriptions = init.describe(request.name)
+        known = (descriptions or {}).get(request.name)
+        job = self.job = self._parsed(definition)
         if job is None and known is None and request.state != "absent":
             self._missing()
-        before = self._parsed_or_none(current)
+        before = job if definition == current else self._parsed_or_none(current)
         files: dict[str, Optional[str]] = {}
         if request.state == "absent" or definition != current or request.text is not None:
             files = definitions.files(request.name, definition, job)
-        wanted = Wanted(
+        self._aim = Wanted(
             request.state,
             files,
             self._instance_name(job),
             request.on_change,
             enabled=bool(job.start_on) if job is not None and files else None,
         )
-        seen = Seen(
+        self._seen = Seen(
             {path: jobfile.read(path) for path in files},
             loaded=known is not None,
             redefined=request.state != "absent" and current.text is not None and job is not None and job != before,
             instances=_seen_instances(known),
             enabled=self._enabled(init, job, before),
         )
-        steps = plan(wanted, seen)
+        steps = plan(self._aim, self._seen)
         if init and any(step.verb in ("start", "restart") for step in steps):
             self._check_escaped(init)
-        others = self._environments(init, steps, wanted)
-        replaced = {step.instance for step in steps if step.verb == "stop"} & {
+        self._others = self._environments(init, steps, self._aim)
+        self._replaced = {step.instance for step in steps if step.verb == "stop"} & {
             step.instance for step in steps if step.verb == "start"
         }
-        for step in steps:
-            self._note(step, wanted, seen, replaced)
-            if request.check:
-                continue
-            if step.path:
-                definitions.write(request.name, step.path, wanted.files[step.path])
-            elif init is not None:
-                self._do(step, init, others, job)
-        return self._outcome(wanted, init, job)
+        return steps
 
     # ---- looking ----
 
-    def _init(self) -> Optional[JobInit]:
+    def _connected(self) -> Optional[JobInit]:
         request = self._request
         try:
             return self._connect()
@@ -219,7 +224,9 @@ class Convergence:
 
     # ---- acting ----
 
-    def _note(self, step: Step, wanted: Wanted, seen: Seen, replaced: set[Optional[str]]) -> None:
+    def note(self, step: Step) -> None:
+        """Take the step down in the difference."""
+        wanted, seen, replaced = self._aim, self._seen, self._replaced
         name = self._request.name
         if step.path:
             self._difference.note(
@@ -247,9 +254,14 @@ class Convergence:
             after = f"{after[:-1]} ({step.verb}ed)\n"
         self._difference.note(f"{step.verb} {what}", f"state of {what}", before, after)
 
-    def _do(self, step: Step, init: JobInit, others: dict[str, Mapping[str, str]], job: Optional[Job]) -> None:
-        request = self._request
-        if step.verb == "load":
+    def do(self, step: Step) -> None:
+        """Carry the step out. Raise what ``run`` does."""
+        request, init = self._request, self._init
+        if step.path:
+            self._definitions.write(request.name, step.path, self._aim.files[step.path])
+        elif init is None:
+            return
+        elif step.verb == "load":
             init.load()
         elif step.verb in ("enable", "disable"):
             init.enable(request.name, step.verb == "enable")
@@ -258,23 +270,35 @@ class Convergence:
         elif step.verb == "stop":
             init.stop_instance(request.name, step.instance or "", request.wait_timeout)
         else:
-            env = others.get(step.instance or "", request.env or {})
-            self._start(step, init, env)
-            if job is not None and not job.task and job.expect.kind == "none" and job.exec_main and request.stay_up > 0:
+            self._start(step, init)
+            if self.says_nothing and request.stay_up > 0:
                 self._watch(step, init)
 
-    def _start(self, step: Step, init: JobInit, env: Mapping[str, str]) -> None:
-        """Start or restart, and wait until the instance runs. Somebody else's start at the same time is as good."""
+    @property
+    def says_nothing(self) -> bool:
+        """Say whether the main process says in no way that it is ready: then it has to stay up for a while."""
+        job = self.job
+        return job is not None and not job.task and job.expect.kind == "none" and job.exec_main is not None
+
+    def environment(self, step: Step) -> Mapping[str, str]:
+        """Return the variables that the instance of a start is started with."""
+        return self._others.get(step.instance or "", self._request.env or {})
+
+    def _start(self, step: Step, init: JobInit) -> None:
         request = self._request
         try:
             act = init.restart if step.verb == "restart" else init.start
-            act(request.name, step.instance or "", env, request.wait_timeout)
+            act(request.name, step.instance or "", self.environment(step), request.wait_timeout)
         except BusError as error:
-            if error.short == "AlreadyStarted":
-                found = init.settle(request.name, step.instance or "", request.wait_timeout)
-                if found is not None and found["goal"] == "start" and found["state"] == "running":
-                    return
-            raise self._failed(step, init, error) from error
+            self.not_started(step, init, error)
+
+    def not_started(self, step: Step, init: JobInit, error: BusError) -> None:
+        """Raise what a start has failed with; somebody else's start at the same time is as good."""
+        if error.short == "AlreadyStarted":
+            found = init.settle(self._request.name, step.instance or "", self._request.wait_timeout)
+            if found is not None and found["goal"] == "start" and found["state"] == "running":
+                return
+        raise self._failed(step, init, error) from error
 
     def _watch(self, step: Step, init: JobInit) -> None:
         """Fail when the main process, which says in no way that it is ready, ends right after its start."""
@@ -309,9 +333,12 @@ class Convergence:
 
     # ---- telling ----
 
-    def _outcome(self, wanted: Wanted, init: Optional[JobInit], job: Optional[Job]) -> Outcome:
-        request = self._request
-        known = init.describe(request.name).get(request.name) if init else None
+    def outcome(self, descriptions: Optional[Mapping[str, dict[str, Any]]] = None) -> Outcome:
+        """Return what was done and how the job is now, by the ``descriptions`` or else by a question."""
+        request, wanted, init, job = self._request, self._aim, self._init, self.job
+        if init is not None and descriptions is None:
+            descriptions = init.describe(request.name)
+        known = (descriptions or {}).get(request.name)
         found = instances(known)
         described: dict[str, Any] = {
             "name": request.name,

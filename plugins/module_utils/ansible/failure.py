@@ -15,6 +15,7 @@ _REASONS = {
     ("setuid", errno.ENOENT): "there is no such user",
     ("setgid", errno.ENOENT): "there is no such group",
     ("chdir", errno.ENOENT): "there is no such folder",
+    ("environment-file", errno.ENOENT): "there is no such file",
     ("chroot", errno.ENOENT): "there is no such folder",
 }
 
