@@ -62,8 +62,8 @@ class Convergence:
     def __init__(self, request: Request, connect: Callable[[], JobInit]) -> None:
         check_name(request.name)
         self._request = request
-        self._difference = Difference()
-        self._warnings: list[str] = []
+        self.difference = Difference()
+        self.warnings: list[str] = []
         self._connect = connect
 
     def run(self) -> Outcome:
@@ -129,7 +129,7 @@ class Convergence:
                 return None
             if not request.check:
                 raise
-            self._warnings.append(f"{error} Check mode goes on as if no job was running.")
+            self.warnings.append(f"{error} Check mode goes on as if no job was running.")
             return None
 
     def _enabled(self, init: Optional[JobInit], job: Optional[Job], before: Optional[Job]) -> Optional[bool]:
@@ -146,7 +146,7 @@ class Convergence:
         )
         if not request.check:
             raise TaskError(sentence)
-        self._warnings.append(f"{sentence} Check mode goes on as if an earlier task had defined it.")
+        self.warnings.append(f"{sentence} Check mode goes on as if an earlier task had defined it.")
 
     def _wanted(self, current: Definition) -> Definition:
         """Return what is to be written down: what the task gives, and for the rest what is there."""
@@ -229,13 +229,13 @@ class Convergence:
         wanted, seen, replaced = self._aim, self._seen, self._replaced
         name = self._request.name
         if step.path:
-            self._difference.note(
+            self.difference.note(
                 f"{step.verb} {step.path}", step.path, seen.files.get(step.path), wanted.files[step.path]
             )
             return
         if step.verb in ("enable", "disable"):
             at_boot = ("not at boot\n", "at boot\n")
-            self._difference.note(
+            self.difference.note(
                 f"{step.verb} {name}",
                 f"start of {name}",
                 at_boot[step.verb == "disable"],
@@ -252,7 +252,7 @@ class Convergence:
             after = {"stop": "stop/waiting\n"}.get(step.verb, "start/running\n")
         if step.verb in ("restart", "reload"):
             after = f"{after[:-1]} ({step.verb}ed)\n"
-        self._difference.note(f"{step.verb} {what}", f"state of {what}", before, after)
+        self.difference.note(f"{step.verb} {what}", f"state of {what}", before, after)
 
     def do(self, step: Step) -> None:
         """Carry the step out. Raise what ``run`` does."""
@@ -305,10 +305,14 @@ class Convergence:
         request = self._request
         if init.stays(request.name, step.instance or "", request.stay_up):
             return
-        what = f"{request.name} ({step.instance})" if step.instance else request.name
         failure = (init.describe(request.name).get(request.name) or {}).get("last_failure")
-        failure = failure or init.last_end(request.name, step.instance or "") or {"process": "main"}
-        raise TaskError(
+        raise self.died(failure or init.last_end(request.name, step.instance or "") or {"process": "main"}, step)
+
+    def died(self, failure: Mapping[str, Any], step: Optional[Step] = None) -> TaskError:
+        """Return the error for a process that ended right after its start."""
+        request = self._request
+        what = f"{request.name} ({step.instance})" if step and step.instance else request.name
+        return TaskError(
             f"{what}: was started, but within {request.stay_up:g} s {how(failure)}.{last_lines(failure)} If it is "
             "meant to end, make the job a task, or set stay_up: 0.",
             failure=failure,
@@ -358,7 +362,7 @@ class Convergence:
                 job=described,
                 escape=bad,
             )
-        return Outcome(self._difference, described, proofs, self._warnings)
+        return Outcome(self.difference, described, proofs, self.warnings)
 
 
 def _seen_instances(known: Optional[dict[str, Any]]) -> dict[str, SeenInstance]:

@@ -69,6 +69,8 @@ class Packages:
         if not name or "/" in name or name in (".", ".."):
             raise TaskError(f"{asked}: is not the name of a service; a name has no slash in it.")
         unit = self._unit(name) or self._unit(self._aliased(name))
+        if unit and unit[0] != name:  # by its own name, so that an alias leads to the same path
+            unit = self._unit(unit[0]) or unit
         script = self._script(name) or (self._script(unit[0]) if unit else "")
         if unit and not (script and _STAND_IN.search(unit[1][1]) and "Type=oneshot" in unit[1][1]):
             canonical, file = unit

@@ -97,7 +97,7 @@ class Service:
         near = nearest(request.name, [*self._packages.names(), *folder])
         return (
             f"{request.name}: there is no such service on this host, neither a unit of systemd nor a script in "
-            f"/etc/init.d nor a job in {request.folder}{near or '; install its package first'}."
+            f"/etc/init.d nor a job in {request.folder}{near or '; install its package first.'}"
         )
 
     # ---- a service that a package brings ----

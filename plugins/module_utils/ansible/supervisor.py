@@ -8,8 +8,8 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Mapping
-from typing import Any, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
 from ..dbus import upstart
 from ..dbus.client import Connection
@@ -19,7 +19,17 @@ from ..inits.interface import instances, main_pid
 from ..inits.jobfolder import JobFolder
 from .errors import NoSupervisor
 
+_GONE = ("UnknownInstance", "UnknownJob", "AlreadyStopped", "UnknownObject", "UnknownMethod")
 HELLO_TIMEOUT = 10.0  # seconds for a question that the supervisor answers at once
+
+
+class Call(NamedTuple):
+    """One change to ask for: ``verb`` is start, restart, stop or reload."""
+
+    verb: str
+    job: str
+    instance: str
+    env: Mapping[str, str]
 
 
 class Supervisor:
@@ -128,13 +138,36 @@ class Supervisor:
         """Replace the process of a running instance and wait until it runs again. Raise BusError."""
         self._job(job, "Restart", env, timeout)
 
+    def at_once(self, calls: Sequence[Call], timeout: float) -> list[Optional[BusError]]:
+        """Ask for all of ``calls`` and then wait for them together; return what each has failed with, or None."""
+        serials = [self._send(call) for call in calls]
+        deadline = time.monotonic() + timeout
+        answers: list[Optional[BusError]] = []
+        for call, serial in zip(calls, serials):
+            try:
+                self._connection.wait(serial, max(deadline - time.monotonic(), 0.001))
+                answers.append(None)
+            except BusError as error:
+                answers.append(None if call.verb == "stop" and error.short in _GONE else error)
+        return answers
+
+    def _send(self, call: Call) -> int:
+        if call.verb in ("start", "restart"):
+            env = [f"{key}={value}" for key, value in call.env.items()]
+            path = upstart.job_path(call.job)
+            return self._connection.send(path, upstart.JOB_INTERFACE, call.verb.title(), "asb", env, True)
+        path = upstart.instance_path(call.job, call.instance)
+        if call.verb == "reload":
+            return self._connection.send(path, upstart.INSTANCE_INTERFACE, "Reload")
+        return self._connection.send(path, upstart.INSTANCE_INTERFACE, "Stop", "b", True)
+
     def stop_instance(self, job: str, instance: str, timeout: float) -> None:
         """Stop an instance and wait until it is gone; that it is gone already is fine. Raise BusError."""
         try:
             path = self._foster.instance_by_name(self._foster.job(job), instance)
             self._connection.call(path, upstart.INSTANCE_INTERFACE, "Stop", "b", True, timeout=timeout)
         except BusError as error:
-            if error.short not in ("UnknownInstance", "UnknownJob", "AlreadyStopped", "UnknownObject", "UnknownMethod"):
+            if error.short not in _GONE:
                 raise
 
     def reload_instance(self, job: str, instance: str) -> None:

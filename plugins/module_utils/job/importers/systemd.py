@@ -153,8 +153,9 @@ class _Service:
         before += writer.lines(found["ExecStartPre"])
         stop, after = writer.lines(found["ExecStop"]), [*writer.lines(found["ExecStopPost"]), *remove]
         main: Optional[Process] = None
-        if remains:
+        if remains:  # Upstart runs a pre-stop only where there is a main process
             before += writer.lines(found["ExecStart"], main=True)
+            stop, after = [], [*stop, *after]
         elif self.kind == "oneshot":
             main = scripts.script([*writer.lines(found["ExecStart"], main=True)] or ["true"])
             stop, after = [], [*stop, *after]

@@ -37,6 +37,7 @@ def import_script(name: str, path: str, text: str, arguments: str = "") -> Impor
     header = _header(text)
     pidfile = _pidfile(text, name)
     call = f"{quoted(path)} {{}}{' ' + arguments if arguments else ''}"
+    stop = script([f"{call.format('stop')} || :"])
     lost: list[Lost] = []
     job = Job(
         name=name,
@@ -45,7 +46,8 @@ def import_script(name: str, path: str, text: str, arguments: str = "") -> Impor
         env=("_SYSTEMCTL_SKIP_REDIRECT=1", "SYSTEMCTL_SKIP_REDIRECT=1"),
         exec_main=Process(call.format("start")) if pidfile else None,
         pre_start=None if pidfile else script([call.format("start")]),
-        pre_stop=script([f"{call.format('stop')} || :"]),
+        pre_stop=stop if pidfile else None,
+        post_stop=None if pidfile else stop,  # Upstart runs a pre-stop only where there is a main process
         expect=Expect("pidfile", pidfile) if pidfile else Expect(),
         start_timeout=float(_START_TIMEOUT) if pidfile else None,
         normal_exit=(0,),
@@ -60,7 +62,9 @@ def import_script(name: str, path: str, text: str, arguments: str = "") -> Impor
             sentence = "Is not carried over: jobs that start at boot start together."
             lost.append(Lost(field.title(), header[field], ORDER, False, sentence, path))
     # One that restarts the daemon would start it as a child of the reload: then a reload is a restart of the job.
-    reloads = any("restart" not in label for label in _LABEL.findall(text))
+    # Where one label is for all verbs, what comes under it tells them apart.
+    labels = [set(re.findall(r"[a-z-]+", label)) for label in _LABEL.findall(text)]
+    reloads = any("restart" not in label or "stop" in label for label in labels)
     reload = Job(
         name=f"{name}/reload",
         description=f"Lets {name} read its configuration again",

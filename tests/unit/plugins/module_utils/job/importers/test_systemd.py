@@ -138,8 +138,9 @@ def test_a_oneshot_that_remains_runs_without_a_process() -> None:
     assert (job.exec_main, job.task) == (None, False)
     assert job.pre_start is not None
     assert job.pre_start.command == "/bin/a\n/bin/b\n"
-    assert job.pre_stop is not None
-    assert job.pre_stop.command == "/bin/c\n"
+    assert job.pre_stop is None  # which does not run where there is no main process
+    assert job.post_stop is not None
+    assert job.post_stop.command == "/bin/c\n"
 
 
 @pytest.mark.parametrize(

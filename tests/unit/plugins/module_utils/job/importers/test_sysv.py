@@ -53,6 +53,8 @@ def test_without_a_sure_pidfile_it_runs_from_start_to_stop_and_says_so(text: str
     assert found.job.exec_main is None
     assert found.job.pre_start is not None
     assert found.job.pre_start.command == "/etc/init.d/web start\n"
+    assert found.job.post_stop is not None
+    assert found.job.post_stop.command == "/etc/init.d/web stop || :\n"
     assert [each.directive for each in found.lost if each.matters] == ["pidfile"]
 
 
@@ -68,6 +70,7 @@ def test_the_header_says_what_it_is_and_whether_it_starts_at_boot() -> None:
         ("case $1 in\n  reload)\n", True),
         ("case $1 in\n  reload|force-reload)\n", True),
         ("case $1 in\n  force-reload | reload )\n", True),
+        ("case $1 in\n  start|stop|restart|reload)\n", True),
         ("case $1 in\n  restart|reload)\n", False),
         ("case $1 in\n  restart|force-reload)\n", False),
         ("# reload\n", False),
