@@ -18,7 +18,7 @@ CARRIED = frozenset(
     names("""
     Restart RestartSec RestartSteps RestartMaxDelaySec RestartMode RestartPreventExitStatus RestartForceExitStatus
     SuccessExitStatus StartLimitInterval StartLimitIntervalSec StartLimitBurst TimeoutStartSec TimeoutStopSec TimeoutSec
-    KillMode KillSignal SendSIGKILL FinalKillSignal ReloadSignal
+    KillMode KillSignal SendSIGKILL FinalKillSignal ReloadSignal WatchdogSec
     """)
 )
 _TIMEOUT = 90.0  # DefaultTimeoutStartSec and DefaultTimeoutStopSec, seconds
@@ -54,6 +54,7 @@ def fields(unit: Unit, kind: str, commands: Mapping[str, Sequence[Command]]) -> 
         "expect": _expect(unit, kind),
         "task": kind == "oneshot" and not read(unit, boolean, "RemainAfterExit", default=False),
         "start_timeout": _start_timeout(unit, kind),
+        "watchdog": read(unit, span, "WatchdogSec", default=None) or None if kind.startswith("notify") else None,
         **_respawn(unit, lost),
         **_stop(unit, commands["ExecStop"], lost),
         **_reload(unit, kind, commands["ExecReload"]),

@@ -70,7 +70,7 @@ _PROTECTION = {
 _BEHAVIOUR = {
     **dict.fromkeys(
         names("""
-        WatchdogSec WatchdogSignal RestartKillSignal TimeoutAbortSec TimeoutStartFailureMode TimeoutStopFailureMode
+        WatchdogSignal RestartKillSignal TimeoutAbortSec TimeoutStartFailureMode TimeoutStopFailureMode
         RuntimeMaxSec RuntimeRandomizedExtraSec
         """),
         "the supervisor watches no such time",

@@ -133,6 +133,11 @@ def test_when_it_is_ready(lines: list[str], expect: Expect, timeout: float | Non
     assert (job.expect, job.start_timeout, job.task) == (expect, timeout, "Type=oneshot" in lines)
 
 
+def test_the_watchdog_of_a_service_that_notifies() -> None:
+    assert service("ExecStart=/bin/x", "Type=notify", "WatchdogSec=3min").job.watchdog == 180
+    assert service("ExecStart=/bin/x", "Type=notify", "WatchdogSec=0").job.watchdog is None
+
+
 def test_a_oneshot_that_remains_runs_without_a_process() -> None:
     job = service("Type=oneshot", "RemainAfterExit=yes", "ExecStart=/bin/a", "ExecStart=/bin/b", "ExecStop=/bin/c").job
     assert (job.exec_main, job.task) == (None, False)
@@ -310,10 +315,10 @@ def test_lines_go_on_and_comments_in_between_do_not_count() -> None:
 
 
 def test_every_loss_has_a_sentence_a_place_and_a_weight() -> None:
-    found = service("ExecStart=/bin/x", "PrivateTmp=yes", "ProtectSystem=no", "WatchdogSec=5", "Frobnicate=1")
+    found = service("ExecStart=/bin/x", "PrivateTmp=yes", "ProtectSystem=no", "RuntimeMaxSec=5", "Frobnicate=1")
     assert lost(found) == {
         "PrivateTmp": (PROTECTION, True),
-        "WatchdogSec": (BEHAVIOUR, True),
+        "RuntimeMaxSec": (BEHAVIOUR, True),
         "Frobnicate": (BEHAVIOUR, True),
     }
     assert {each.where for each in found.lost} == {f"/lib/systemd/system/web.service:{n}" for n in (5, 7, 8)}
