@@ -15,6 +15,7 @@ from .events import Observation
 from .family import Family, Process
 
 CERTAIN, LIKELY, NONE = "certain", "likely", "none"
+_TOLD = 5  # processes of a chain that are named
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,13 @@ def conclude(observation: Observation, family: Family) -> Conclusion:
         path = inner.pidfiles[0]
         reason = f"{path} names {said(inner)}, which is not the process that is left at the top ({said(main)})"
         return Conclusion(f"pidfile {path}", reason, LIKELY, inner, (*links, inner))
-    warnings = (doubt,) if doubt else ()
+    warnings = (*_unsettled(observation), *((doubt,) if doubt else ()))
     expect, reason = _forking(links)
     return Conclusion(expect, reason, LIKELY if doubt else sure, main, links, warnings=warnings)
 
 
 def _foreground(observation: Observation, first: Process, sure: str) -> Conclusion:
-    warnings: tuple[str, ...] = ()
-    if not observation.settled:
-        warnings = (f"{said(first)} was still busy when the time was over; give it more",)
+    warnings = _unsettled(observation)
     if first.stopped_at is not None:
         reason = f"{said(first)} does not fork itself away, and stops itself with SIGSTOP when it is ready"
         return Conclusion("stop", reason, sure, first, (first,), warnings=warnings)
@@ -76,6 +75,12 @@ def _foreground(observation: Observation, first: Process, sure: str) -> Conclusi
         return Conclusion("notify", reason, sure, first, (first,), warnings=warnings)
     reason = f"{said(first)} stays in the foreground"
     return Conclusion("none", reason, sure, first, (first,), warnings=warnings)
+
+
+def _unsettled(observation: Observation) -> tuple[str, ...]:
+    if observation.settled:
+        return ()
+    return (f"it was still busy after {observation.seconds:.0f} s; give it more time",)
 
 
 def _nothing_left(family: Family, sure: str) -> Conclusion:
@@ -122,14 +127,13 @@ def _forking(links: tuple[Process, ...]) -> tuple[str, str]:
     """Return the stanza for a chain of processes that leave with 0, and the reason."""
     hops = len(links) - 1
     main = links[-1]
-    told = (
-        f"{said(links[0])} forks and exits, {said(main)} is left"
-        if hops == 1
-        else (
-            f"{hops} processes leave one after the other ({', '.join(said(link) for link in links[:-1])}), "
-            f"{said(main)} is left"
-        )
-    )
+    if hops == 1:
+        told = f"{said(links[0])} forks and exits, {said(main)} is left"
+    else:
+        leaving = [said(link) for link in links[:-1]]
+        if hops > _TOLD:
+            leaving[_TOLD - 1 : -1] = ["..."]
+        told = f"{hops} processes leave one after the other ({', '.join(leaving)}), {said(main)} is left"
     if any(link.guessed for link in links):
         return "auto", f"{told}; not every fork was seen, and this kind need not count them"
     miss = miscounted(links)
