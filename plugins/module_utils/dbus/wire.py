@@ -3,7 +3,8 @@
 
 The types that Upstart's API uses (``s o g b u i h as ao aas a(si)`` and ``v``, ``a{sv}`` of those) are done here,
 strictly: every
-length is checked against the buffer before it is used. Everything else is jeepney's, see ``generic``.
+length is checked against the buffer before it is used. Everything else is written by ``compose``, and read
+by jeepney, see ``generic``.
 Source of the format: the D-Bus specification, "Marshaling (Wire Format)".
 """
 
@@ -264,9 +265,9 @@ def encode(signature: str, values: tuple[Any, ...]) -> bytes:
                 raise _NotSimple(token)
             write(out, value)
     except _NotSimple:
-        from . import generic
+        from . import compose
 
-        return generic.encode(signature, values)
+        return compose.encode(tokens, values)
     except struct.error as error:
         raise ValueError(f"a number does not fit into its D-Bus type: {error}") from None
     return bytes(out)

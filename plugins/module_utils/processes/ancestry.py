@@ -71,7 +71,10 @@ def parse_cgroup(text: str) -> Cgroup:
         if len(parts) == 3:
             lines.append((parts[1], parts[2]))
     by_controllers = dict(lines)
-    path = by_controllers.get("name=systemd", by_controllers.get("", lines[0][1] if lines else ""))
+    likely = [by_controllers[known] for known in ("name=systemd", "") if known in by_controllers]
+    likely += [path for _controllers, path in lines]
+    # In a container on a host with both, the init of the container uses one of them, and all is "/" in the other.
+    path = next((each for each in likely if each != "/"), likely[0] if likely else "")
     return Cgroup(path, tuple(lines))
 
 

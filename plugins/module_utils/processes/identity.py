@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, Optional
 
+ENDED = ("Z", "X", "x")  # states of what only waits for its parent to ask
+
 
 class Stat(NamedTuple):
     """A few fields of /proc/PID/stat. ``start_time``: clock ticks since boot. ``tty``: device number, 0 for none."""
@@ -77,10 +79,22 @@ def is_alive(identity: Identity, proc: str = "/proc") -> bool:
     stat = read_stat(identity.pid, proc)
     return (
         stat is not None
-        and stat.state not in ("Z", "X", "x")
+        and not has_ended(stat, proc)
         and stat.start_time == identity.start_time
         and identity.boot_id == boot_id(proc)
     )
+
+
+def has_ended(stat: Stat, proc: str = "/proc") -> bool:
+    """Return whether the process is a zombie, all of it: the first thread may end while others go on."""
+    if stat.state not in ENDED:
+        return False
+    try:
+        threads = os.listdir(f"{proc}/{stat.pid}/task")
+    except OSError:
+        return True
+    others = (read_stat(int(thread), f"{proc}/{stat.pid}/task") for thread in threads if thread != str(stat.pid))
+    return not any(other is not None and other.state not in ENDED for other in others)
 
 
 def open_pidfd(identity: Identity) -> Optional[int]:

@@ -11,7 +11,10 @@ from ..dbus.sockets import SYSTEM_SOCKET, user_socket
 
 
 class Paths(NamedTuple):
-    """Folders, and the control socket (None in session mode, where an abstract address is used)."""
+    """Folders, and the control socket (None in session mode, where an abstract address is used).
+
+    Jobs below the run folder are transient: gone with the next boot.
+    """
 
     jobs: tuple[str, ...]
     run: str
@@ -20,7 +23,7 @@ class Paths(NamedTuple):
 
 
 def system() -> Paths:
-    return Paths(("/etc/foster",), "/run/foster", "/var/log/foster", SYSTEM_SOCKET)
+    return Paths(("/etc/foster", "/run/foster/jobs"), "/run/foster", "/var/log/foster", SYSTEM_SOCKET)
 
 
 def user(env: Mapping[str, str], uid: int) -> Paths:
@@ -30,10 +33,16 @@ def user(env: Mapping[str, str], uid: int) -> Paths:
     state = env.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state")
     run = os.path.dirname(user_socket(env, uid))
     return Paths(
-        (os.path.join(config, "foster"),), run, os.path.join(state, "foster", "log"), os.path.join(run, "control")
+        (os.path.join(config, "foster"), os.path.join(run, "jobs")),
+        run,
+        os.path.join(state, "foster", "log"),
+        os.path.join(run, "control"),
     )
 
 
 def with_run(paths: Paths, run: str) -> Paths:
     """Return ``paths`` with another run folder, and the socket in it."""
-    return paths._replace(run=run, socket=os.path.join(run, "control"))
+    jobs = tuple(
+        os.path.join(run, "jobs") if folder == os.path.join(paths.run, "jobs") else folder for folder in paths.jobs
+    )
+    return paths._replace(jobs=jobs, run=run, socket=os.path.join(run, "control"))

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who starts a daemon: a running supervisor of ours as a transient job, else a live systemd as a transient unit.
+
+Never this process: what it starts is in the login session that the task came in through, and ends with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shlex
+from typing import Any, NamedTuple, Optional, Protocol
+
+from ..dbus.sockets import SYSTEM_SOCKET, user_socket
+from ..inits import detect
+from ..inits.launch import Launch, Started
+from ..inits.probes import SYSTEMD_SOCKET
+from ..inits.transient import Transient
+from ..job.options import job_from_options
+from ..job.writer import write_job
+from ..processes.termination import name_of
+from .converge import Convergence, Outcome, Request
+from .errors import TaskError
+from .supervisor import Supervisor, main_pid
+
+_LINGER = "/var/lib/systemd/linger"
+# Runs in front of a program for what no stanza of a job says: scheduling policy and input/output priority, by number.
+_SCHEDULER = (
+    "import ctypes,os,sys;p,q,c,d=map(int,sys.argv[1:5]);"
+    "p<0 or os.sched_setscheduler(0,p,os.sched_param(q));"
+    "n={'x86_64':251,'i686':289,'ppc64le':273,'s390x':282,'armv7l':314}.get(os.uname().machine,30);"
+    "c<0 or ctypes.CDLL(None).syscall(n,1,0,c<<13|d)==0 or sys.exit('the input/output priority cannot be set');"
+    "os.execv(sys.argv[5],sys.argv[5:])"
+)
+
+
+class Runner(Protocol):
+    """Somebody who runs programs for us. ``pid`` is who will be above them."""
+
+    name: str
+    pid: int
+    user: bool
+
+    def start(self, launch: Launch) -> Started: ...
+
+    def stop(self, name: str, timeout: float) -> bool: ...
+
+    def main_pid(self, name: str) -> int: ...
+
+
+class Choice(NamedTuple):
+    """``runner`` None: nobody can be asked, and ``problem`` is the sentence that says so."""
+
+    runner: Optional[Runner]
+    problem: str = ""
+
+
+def choose(use: str) -> Choice:
+    """Return who starts daemons here for this user; ``use`` insists on foster or systemd."""
+    user = os.geteuid() != 0
+    if use in ("auto", "foster"):
+        path = user_socket(os.environ, os.geteuid()) if user else SYSTEM_SOCKET
+        pid = detect.listener(path)
+        if pid is not None:
+            return Choice(FosterRunner(path, pid, user))
+    if use in ("auto", "systemd"):
+        found = _systemd(user)
+        if found is not None:
+            return found
+    seen = detect.describe(os.environ)
+    wanted = {"foster": "No supervisor of ours", "systemd": "No systemd"}.get(use, "Nobody")
+    return Choice(
+        None,
+        f"{wanted} answers here that could start a daemon outside of this login session ({seen.reason}). Apply the "
+        "role foster.init.supervisor to this host" + (", with scope: user." if user else "."),
+    )
+
+
+def _systemd(user: bool) -> Optional[Choice]:
+    pid = detect.systemd(user)
+    if pid is None:
+        return None
+    if not user:
+        return Choice(Transient(f"unix:path={SYSTEMD_SOCKET}", pid))
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    if not os.path.exists(f"{_LINGER}/{name}"):
+        return Choice(
+            None,
+            f"The systemd of user {name} ends with the last session of {name}, and a daemon with it: run "
+            f"`loginctl enable-linger {name}` first, or apply the role foster.init.supervisor with scope: user.",
+        )
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    return Choice(Transient(f"unix:path={runtime}/systemd/private", pid, user=True))
+
+
+class FosterRunner:
+    """Transient jobs of the supervisor that listens at ``path``: job files that are gone after the next boot."""
+
+    name = "foster"
+
+    def __init__(self, path: str, pid: int, user: bool) -> None:
+        self.pid = pid
+        self.user = user
+        self._address = f"unix:path={path}"
+        self._folder = os.path.join(os.path.dirname(path), "jobs")
+
+    def start(self, launch: Launch) -> Started:
+        """Define and start the job; return its main process. Raise TaskError with how it has failed."""
+        text = write_job(job_from_options(launch.unit, job_options(launch)))
+        _prepare_output(launch)
+        try:
+            outcome = self._converge("started", launch.unit, launch, text)
+        except TaskError:
+            with contextlib.suppress(TaskError):
+                self._converge("absent", launch.unit, launch)
+            raise
+        pid = next((main_pid(each) for each in outcome.job["instances"]), None)
+        return Started(pid or 0, self.name, launch.unit)
+
+    def stop(self, name: str, timeout: float) -> bool:
+        """End what is left of the job and forget it; return whether there was one."""
+        if not os.path.lexists(os.path.join(self._folder, f"{name}.conf")):
+            return False
+        return self._converge("absent", name, Launch(name, (), timeout=timeout)).difference.changed
+
+    def main_pid(self, name: str) -> int:
+        """Return the main process of the job, 0 where there is none."""
+        instances = (Supervisor.open(self._address).describe(name).get(name) or {}).get("instances", ())
+        return next((main_pid(each) for each in instances), None) or 0
+
+    def _converge(self, state: str, name: str, launch: Launch, text: Optional[str] = None) -> Outcome:
+        request = Request(
+            name=name,
+            folder=self._folder,
+            state=state,
+            text=text,
+            wait_timeout=launch.timeout + launch.stop[1],
+            stay_up=launch.stay_up,
+            user=self.user,
+        )
+        return Convergence(request, lambda: Supervisor.open(self._address)).run()
+
+
+def job_options(launch: Launch) -> dict[str, Any]:
+    """Return the launch as a job in YAML."""
+    command = list(launch.command)
+    if launch.policy or launch.io:
+        policy, io = launch.policy or (-1, 0), launch.io or (-1, 0)
+        command = ["python3", "-IS", "-c", _SCHEDULER, *map(str, (*policy, *io)), *command]
+    text = " ".join(shlex.quote(word) for word in command)
+    if launch.output:
+        text = f"{text} >>{shlex.quote(launch.output)} 2>&1"
+    options: dict[str, Any] = {
+        "description": f"{launch.command[0]}, started by foster.init.daemon",
+        "exec": text,
+        "expect": "notify" if launch.notify else "auto" if launch.forking else None,
+        "start_timeout": int(launch.timeout) or 1,
+        "kill_signal": name_of(launch.stop[0]),
+        "kill_timeout": int(launch.stop[1]),
+        "chdir": launch.folder,
+        "chroot": launch.root or None,
+        "setuid": launch.user or None,
+        "setgid": launch.group or None,
+        "nice": launch.nice,
+        "umask": None if launch.umask is None else f"{launch.umask:03o}",
+        "env": list(launch.environment) or None,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _prepare_output(launch: Launch) -> None:
+    """Make the file that the output is appended to, for the user that writes it. A link is not followed."""
+    if not launch.output:
+        return
+    path = launch.root.rstrip("/") + launch.output
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o644)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise TaskError(f"output: {path}: {error.strerror}.") from error
+    try:
+        if launch.user and os.geteuid() == 0:
+            user = pwd.getpwuid(int(launch.user)) if launch.user.isdigit() else pwd.getpwnam(launch.user)
+            os.fchown(descriptor, user.pw_uid, -1)
+    finally:
+        os.close(descriptor)
