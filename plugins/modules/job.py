@@ -206,12 +206,12 @@ failure:
     log_tail: ["Address already in use"]
 """
 
-from ansible_collections.foster.init.plugins.module_utils.ansible import jobfile
 from ansible_collections.foster.init.plugins.module_utils.ansible.converge import Convergence, Request
 from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
 from ansible_collections.foster.init.plugins.module_utils.ansible.installation import layout_of
 from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
 from ansible_collections.foster.init.plugins.module_utils.ansible.supervisor import Supervisor
+from ansible_collections.foster.init.plugins.module_utils.inits import jobfile
 from ansible_collections.foster.init.plugins.module_utils.job.names import check_name
 from ansible_collections.foster.init.plugins.module_utils.job.options import argument_spec, job_from_options
 from ansible_collections.foster.init.plugins.module_utils.job.writer import write_job
@@ -255,7 +255,7 @@ def work(module: FosterModule) -> dict:
         check=module.check_mode,
         user=given["scope"] == "user",
     )
-    outcome = Convergence(request, lambda: Supervisor.open(f"unix:path={layout.socket}")).run()
+    outcome = Convergence(request, lambda: Supervisor.open(f"unix:path={layout.socket}", layout.jobs)).run()
     for warning in outcome.warnings:
         module.warn(warning)
     return {"job": outcome.job, "escape": outcome.escape, **outcome.difference.result(module._diff)}

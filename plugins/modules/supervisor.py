@@ -46,12 +46,16 @@ options:
     default: started
   hosting:
     description:
-      - What runs the supervisor.
-      - V(auto) is systemd where one answers, else V(none).
-      - V(systemd) is a unit of the system, or of the user for O(scope=user).
-      - V(none) is a daemon of its own that does not come back by itself after a reboot.
+      - What runs the supervisor, starts it with the host and brings it back when it is killed.
+      - V(auto) is the init that is PID 1 and answers, whatever else is installed; V(none) where that is no init.
+      - V(systemd) is a unit of the system, or of the user for O(scope=user), the only init that hosts a user's.
+      - V(upstart) is a job in C(/etc/init), V(sysvinit) and V(busybox) are a line of C(/etc/inittab), V(openrc) is a
+        service in the runlevel C(default), V(runit) and V(s6) are a service in the folder that is watched.
+      - V(pid1) is a container whose PID 1 is the supervisor itself. It can be upgraded, and ends with the container.
+      - V(none) is a daemon of its own, which a shell brings back when it is killed, and nobody after a reboot.
+      - What is not V(auto) or V(none) fails where that init is not the one that runs.
     type: str
-    choices: [auto, systemd, none]
+    choices: [auto, systemd, upstart, sysvinit, busybox, openrc, runit, s6, pid1, none]
     default: auto
   purge:
     description: Whether O(state=absent) removes the job files and the logs, too.
@@ -102,8 +106,12 @@ supervisor:
       type: int
       returned: when it runs
     hosting:
-      description: What runs it, V(systemd) or V(none).
+      description: What runs it, one of the choices of O(hosting) other than V(auto).
       type: str
+      returned: always
+    enabled:
+      description: Whether it comes up with the host.
+      type: bool
       returned: always
     bundle:
       description: The name of what is installed.
@@ -136,6 +144,7 @@ from ansible_collections.foster.init.plugins.module_utils.ansible.installation i
     layout_of,
 )
 from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
+from ansible_collections.foster.init.plugins.module_utils.inits.hosting.choose import NAMES
 
 
 def work(module: FosterModule) -> dict:
@@ -166,7 +175,7 @@ def main() -> None:
                 "choices": ["present", "started", "stopped", "restarted", "absent"],
                 "default": "started",
             },
-            "hosting": {"type": "str", "choices": ["auto", "systemd", "none"], "default": "auto"},
+            "hosting": {"type": "str", "choices": ["auto", *NAMES], "default": "auto"},
             "purge": {"type": "bool", "default": False},
             "keep_jobs": {"type": "bool", "default": False},
             "bundle": {"type": "path"},

@@ -1,41 +1,72 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Print the name of a test image, after building it from Debian's packages when podman's storage does not have it yet.
+# Print the names of test images, one a line, after building those from Debian's packages that podman's storage does not have yet.
 #
-#   tests/lib/image.sh systemd|bare [SUITE]
+#   tests/lib/image.sh NAME...
 #
-# The tag is a digest of what goes into the image, so a changed recipe is a new image.
+# Each image is a line of the table below. The tag is a digest of what goes into the image, so a changed recipe is a new image, and an
+# old one of the same name is removed. What is missing is built two at a time.
 set -euo pipefail
 
-kind=${1:?which image: systemd or bare}
-suite=${2:-bookworm}
-packages=python3,procps,iproute2,openssh-server,ca-certificates
-case $kind in
-  systemd) packages+=,systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,sudo ;;
-  bare) ;;
-  *) echo "image.sh: no image is called '$kind'; there are: systemd bare" >&2; exit 2 ;;
-esac
+base=python3,procps,iproute2,openssh-server,ca-certificates
+systemd=$base,systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,sudo
+# NAME="SUITE PACKAGES". `inits` can be booted with any of its inits; the others are installed there, too, and do not run.
+declare -A recipes=(
+  [bare]="bookworm $base"
+  [packages]="bookworm $base,nginx-light,redis-server,postgresql,cron,apache2"
+  [systemd]="bookworm $systemd"
+  [systemd247]="bullseye $systemd"
+  [systemd257]="trixie $systemd"
+  [inits]="bookworm $base,sysvinit-core,sysv-rc,runit,s6,busybox"
+  [openrc]="bookworm $base,sysvinit-core,openrc"
+)
 
-tag=$suite-$( (echo "$kind $packages"; cat "${BASH_SOURCE[0]}") | sha256sum | cut -c 1-12)
-image=localhost/foster-test-$kind:$tag
-if podman image exists "$image"; then echo "$image"; exit; fi
+# build IMAGE SUITE PACKAGES: host keys are made at build time so that a container boots as fast as its init; they guard nothing
+build() {
+  local archive status=0
+  archive=$(mktemp -d)
+  # shellcheck disable=SC2016 # the shell that mmdebstrap runs them with expands the hooks
+  mmdebstrap --quiet --variant=minbase --include="$3" \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --customize-hook='chroot "$1" useradd --create-home --shell /bin/bash dev' \
+    --customize-hook='chroot "$1" ssh-keygen -A' \
+    --customize-hook='for home in root home/dev; do install -d -m 700 "$1/$home/.ssh"; done' \
+    --customize-hook='chroot "$1" chown dev:dev /home/dev/.ssh' \
+    --customize-hook='[ ! -e "$1/etc/inittab" ] || sed -i "/getty/d" "$1/etc/inittab"' \
+    "$2" "$archive/image.tar" >&2 && podman import --quiet "$archive/image.tar" "$1" >/dev/null || status=$?
+  rm -rf "$archive"
+  return "$status"
+}
 
-archive=$(mktemp -d)
-trap 'rm -rf "$archive"' EXIT
-# Two scenarios may want the same image at once: one of them builds it.
+image_of() { echo "localhost/foster-test-$1:$( (echo "${recipes[$1]}"; declare -f build) | sha256sum | cut -c 1-12)"; }
+
+# have NAME: two runs may want the same image at once; one of them builds it
+have() {
+  local image former suite packages
+  image=$(image_of "$1")
+  if podman image exists "$image"; then return; fi
+  exec 9>"$locks/$1.lock"
+  flock 9
+  if podman image exists "$image"; then return; fi
+  read -r suite packages <<<"${recipes[$1]}"
+  build "$image" "$suite" "$packages"
+  for former in $(podman images --quiet --filter "reference=localhost/foster-test-$1" --filter "before=$image"); do
+    podman rmi "$former" >/dev/null 2>&1 || true # a run of before may use it still
+  done
+}
+
+for name in "$@"; do
+  [ -n "${recipes[$name]:-}" ] || { echo "image.sh: no image is called '$name'; there are: ${!recipes[*]}" >&2; exit 2; }
+done
 locks=$(dirname "${BASH_SOURCE[0]}")/../../.cache/images
 mkdir -p "$locks"
-exec 9>"$locks/$kind-$tag.lock"
-flock 9
-if podman image exists "$image"; then echo "$image"; exit; fi
-# Host keys are made at build time so that a container boots as fast as its init; they guard nothing.
-# shellcheck disable=SC2016 # the shell that mmdebstrap runs them with expands the hooks
-mmdebstrap --quiet --variant=minbase --include="$packages" \
-  --customize-hook='chroot "$1" useradd --create-home --shell /bin/bash dev' \
-  --customize-hook='chroot "$1" ssh-keygen -A' \
-  --customize-hook='for home in root home/dev; do install -d -m 700 "$1/$home/.ssh"; done' \
-  --customize-hook='chroot "$1" chown dev:dev /home/dev/.ssh' \
-  "$suite" "$archive/image.tar" >&2
-podman import --quiet "$archive/image.tar" "$image" >/dev/null
-podman image exists "$image"
-echo "$image"
+for name in "$@"; do
+  while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n; done
+  have "$name" &
+done
+# The failure of one of them is told by what is missing now.
+wait
+for name in "$@"; do
+  podman image exists "$(image_of "$name")" || { echo "image.sh: the image $name could not be built" >&2; exit 1; }
+  image_of "$name"
+done

@@ -3,31 +3,34 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from ..dbus.errors import BusError
+from ..inits import jobfile
+from ..inits.interface import Definition, JobInit, instances, main_pid
+from ..inits.jobfolder import JobFolder
 from ..job.errors import JobError, UnknownParameter
 from ..job.expand import expand
 from ..job.model import Job
 from ..job.names import check_name
 from ..job.parser import parse_job
 from ..processes import escape
-from . import jobfile
 from .difference import Difference
 from .errors import NoSupervisor, TaskError
+from .failure import how, last_lines
 from .plan import Seen, SeenInstance, Step, Wanted, plan
-from .supervisor import Supervisor, instances, main_pid
 
 STATES_WITHOUT_SUPERVISOR = ("present", "absent")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the task says. ``text``, ``override``, ``enabled`` None: leave as it is. Times are seconds."""
+    """What the task says. ``text``, ``override``, ``enabled`` None: leave as it is. Times are seconds.
+
+    ``folder``: where the jobs are defined while no supervisor runs.
+    """
 
     name: str
     folder: str
@@ -54,52 +57,70 @@ class Outcome:
 
 
 class Convergence:
-    """One task on one job. ``connect`` raises NoSupervisor; it is called once, and only when it is needed."""
+    """One task on one job. ``connect`` raises NoSupervisor; it is called once."""
 
-    def __init__(self, request: Request, connect: Callable[[], Supervisor]) -> None:
+    def __init__(self, request: Request, connect: Callable[[], JobInit]) -> None:
         check_name(request.name)
         self._request = request
+        self.difference = Difference()
+        self.warnings: list[str] = []
         self._connect = connect
-        self._path = os.path.join(request.folder, f"{request.name}.conf")
-        self._override_path = os.path.join(request.folder, f"{request.name}.override")
-        self._difference = Difference()
-        self._warnings: list[str] = []
 
     def run(self) -> Outcome:
-        """Do it, or in check mode say what would be done. Raise TaskError, JobError or BusError."""
+        """Do it, or in check mode say what would be done. Raise TaskError, JobError, InitError or BusError."""
+        for step in self.look():
+            self.note(step)
+            if not self._request.check:
+                self.do(step)
+        return self.outcome()
+
+    def look(self, descriptions: Optional[Mapping[str, dict[str, Any]]] = None) -> list[Step]:
+        """Return what has to be done, in order; ``descriptions`` are what the init has said of its jobs already.
+
+        Raise what ``run`` does. After it come ``note`` and ``do`` of the steps, then ``outcome``.
+        """
         request = self._request
-        text, override = jobfile.read(self._path), jobfile.read(self._override_path)
-        wanted_override = self._wanted_override(override)
-        supervisor = self._supervisor()
-        known = supervisor.describe(request.name).get(request.name) if supervisor else None
-        job = self._parsed(request.text if request.text is not None else text, wanted_override, override)
+        init = self._init = self._connected()
+        definitions = self._definitions = init.definitions if init else JobFolder(request.folder)
+        self._path, self._override_path = definitions.paths(request.name)
+        current = definitions.read(request.name)
+        definition = self._wanted(current)
+        if init is not None and descriptions is None:
+            descriptions = init.describe(request.name)
+        known = (descriptions or {}).get(request.name)
+        job = self.job = self._parsed(definition)
         if job is None and known is None and request.state != "absent":
             self._missing()
-        before = self._parsed_or_none(text, override)
-        wanted = Wanted(request.state, request.text, wanted_override, self._instance_name(job), request.on_change)
-        seen = Seen(
-            text,
-            override,
-            loaded=known is not None,
-            redefined=request.state != "absent" and text is not None and job is not None and job != before,
-            instances=_seen_instances(known),
+        before = job if definition == current else self._parsed_or_none(current)
+        files: dict[str, Optional[str]] = {}
+        if request.state == "absent" or definition != current or request.text is not None:
+            files = definitions.files(request.name, definition, job)
+        self._aim = Wanted(
+            request.state,
+            files,
+            self._instance_name(job),
+            request.on_change,
+            enabled=bool(job.start_on) if job is not None and files else None,
         )
-        steps = plan(wanted, seen)
-        if supervisor and any(step.verb in ("start", "restart") for step in steps):
-            self._check_escaped(supervisor)
-        others = self._environments(supervisor, steps, wanted)
-        replaced = {step.instance for step in steps if step.verb == "stop"} & {
+        self._seen = Seen(
+            {path: jobfile.read(path) for path in files},
+            loaded=known is not None,
+            redefined=request.state != "absent" and current.text is not None and job is not None and job != before,
+            instances=_seen_instances(known),
+            enabled=self._enabled(init, job, before),
+        )
+        steps = plan(self._aim, self._seen)
+        if init and any(step.verb in ("start", "restart") for step in steps):
+            self._check_escaped(init)
+        self._others = self._environments(init, steps, self._aim)
+        self._replaced = {step.instance for step in steps if step.verb == "stop"} & {
             step.instance for step in steps if step.verb == "start"
         }
-        for step in steps:
-            self._note(step, wanted, seen, replaced)
-            if not request.check:
-                self._do(step, wanted, supervisor, others, job)
-        return self._outcome(wanted, supervisor, job)
+        return steps
 
     # ---- looking ----
 
-    def _supervisor(self) -> Optional[Supervisor]:
+    def _connected(self) -> Optional[JobInit]:
         request = self._request
         try:
             return self._connect()
@@ -108,8 +129,15 @@ class Convergence:
                 return None
             if not request.check:
                 raise
-            self._warnings.append(f"{error} Check mode goes on as if no job was running.")
+            self.warnings.append(f"{error} Check mode goes on as if no job was running.")
             return None
+
+    def _enabled(self, init: Optional[JobInit], job: Optional[Job], before: Optional[Job]) -> Optional[bool]:
+        """Return whether the job comes up with the host; what is there for another ``start on`` does not count."""
+        found = init.enabled(self._request.name) if init else None
+        if found and job is not None and job.start_on and before is not None and before.start_on != job.start_on:
+            return False
+        return found
 
     def _missing(self) -> None:
         request = self._request
@@ -118,35 +146,39 @@ class Convergence:
         )
         if not request.check:
             raise TaskError(sentence)
-        self._warnings.append(f"{sentence} Check mode goes on as if an earlier task had defined it.")
+        self.warnings.append(f"{sentence} Check mode goes on as if an earlier task had defined it.")
 
-    def _wanted_override(self, current: Optional[str]) -> Optional[str]:
-        """Return the override that is wanted ("" for none), None where it is to stay as it is."""
+    def _wanted(self, current: Definition) -> Definition:
+        """Return what is to be written down: what the task gives, and for the rest what is there."""
         request = self._request
+        if request.state == "absent":
+            return Definition(None, None)
+        text = request.text if request.text is not None else current.text
+        override = current.override if request.override is None else request.override or None
         if request.enabled is None:
-            return request.override
-        text = request.override if request.override is not None else current or ""
-        lines = [line for line in text.splitlines() if line.split("#")[0].strip() != "manual"]
+            return Definition(text, override)
+        lines = [line for line in (override or "").splitlines() if line.split("#")[0].strip() != "manual"]
         if not request.enabled:
             lines.append("manual")
         kept = "\n".join(lines).strip("\n")
-        wanted = f"{kept}\n" if kept.strip() else ""
-        untouched = request.override is None and wanted.strip() == text.strip()
-        return current or "" if untouched else wanted
+        wanted = f"{kept}\n" if kept.strip() else None
+        untouched = request.override is None and (wanted or "").strip() == (override or "").strip()
+        return Definition(text, override if untouched else wanted)
 
-    def _parsed(self, text: Optional[str], wanted: Optional[str], current: Optional[str]) -> Optional[Job]:
-        override = current if wanted is None else wanted
-        if text is None or self._request.state == "absent":
+    def _parsed(self, definition: Definition) -> Optional[Job]:
+        if definition.text is None:
             return None
         return parse_job(
-            text, self._request.name, self._path, override=override or None, override_path=self._override_path
+            definition.text,
+            self._request.name,
+            self._path,
+            override=definition.override or None,
+            override_path=self._override_path,
         )
 
-    def _parsed_or_none(self, text: Optional[str], override: Optional[str]) -> Optional[Job]:
-        if text is None:
-            return None
+    def _parsed_or_none(self, definition: Definition) -> Optional[Job]:
         try:
-            return parse_job(text, self._request.name, self._path, override=override, override_path=self._override_path)
+            return self._parsed(definition)
         except JobError:
             return None
 
@@ -170,10 +202,10 @@ class Convergence:
                 "its instances apart."
             ) from error
 
-    def _check_escaped(self, supervisor: Supervisor) -> None:
+    def _check_escaped(self, init: JobInit) -> None:
         """Refuse to start under a supervisor that hangs on a login session itself."""
         request = self._request
-        pid = supervisor.pid
+        pid = init.pid
         proof = escape.proof(pid, user=request.user)
         if not proof.escaped:
             raise TaskError(
@@ -182,30 +214,34 @@ class Convergence:
                 escape=proof._asdict(),
             )
 
-    def _environments(
-        self, supervisor: Optional[Supervisor], steps: list[Step], wanted: Wanted
-    ) -> dict[str, Mapping[str, str]]:
+    def _environments(self, init: Optional[JobInit], steps: list[Step], wanted: Wanted) -> dict[str, Mapping[str, str]]:
         """Return the variables of the instances that are stopped and started again, as they were started with."""
         stopped = {step.instance for step in steps if step.verb == "stop"}
         again = [str(s.instance) for s in steps if s.verb == "start" and s.instance in stopped and s.instance]
-        if supervisor is None or self._request.check:
+        if init is None or self._request.check:
             return {}
-        return {name: supervisor.environment(self._request.name, name) for name in again if name != wanted.instance}
+        return {name: init.environment(self._request.name, name) for name in again if name != wanted.instance}
 
     # ---- acting ----
 
-    def _note(self, step: Step, wanted: Wanted, seen: Seen, replaced: set[Optional[str]]) -> None:
+    def note(self, step: Step) -> None:
+        """Take the step down in the difference."""
+        wanted, seen, replaced = self._aim, self._seen, self._replaced
         name = self._request.name
+        if step.path:
+            self.difference.note(
+                f"{step.verb} {step.path}", step.path, seen.files.get(step.path), wanted.files[step.path]
+            )
+            return
+        if step.verb in ("enable", "disable"):
+            at_boot = ("not at boot\n", "at boot\n")
+            self.difference.note(
+                f"{step.verb} {name}",
+                f"start of {name}",
+                at_boot[step.verb == "disable"],
+                at_boot[step.verb == "enable"],
+            )
         if step.instance is None:
-            change: dict[str, tuple[str, Optional[str], Optional[str]]] = {
-                "write": (self._path, seen.text, wanted.text),
-                "remove": (self._path, seen.text, None),
-                "write-override": (self._override_path, seen.override, wanted.override),
-                "remove-override": (self._override_path, seen.override, None),
-            }
-            if step.verb in change:
-                path, before, after = change[step.verb]
-                self._difference.note(f"{step.verb.partition('-')[0]} {path}", path, before, after)
             return
         what = f"{name} ({step.instance})" if step.instance else name
         current = seen.instances.get(step.instance)
@@ -216,88 +252,97 @@ class Convergence:
             after = {"stop": "stop/waiting\n"}.get(step.verb, "start/running\n")
         if step.verb in ("restart", "reload"):
             after = f"{after[:-1]} ({step.verb}ed)\n"
-        self._difference.note(f"{step.verb} {what}", f"state of {what}", before, after)
+        self.difference.note(f"{step.verb} {what}", f"state of {what}", before, after)
 
-    def _do(
-        self,
-        step: Step,
-        wanted: Wanted,
-        supervisor: Optional[Supervisor],
-        others: dict[str, Mapping[str, str]],
-        job: Optional[Job],
-    ) -> None:
-        request = self._request
-        if step.verb == "write":
-            jobfile.write(self._path, wanted.text or "")
-        elif step.verb == "write-override":
-            jobfile.write(self._override_path, wanted.override or "")
-        elif step.verb == "remove":
-            jobfile.remove(self._path)
-        elif step.verb == "remove-override":
-            jobfile.remove(self._override_path)
-        elif supervisor is None:
+    def do(self, step: Step) -> None:
+        """Carry the step out. Raise what ``run`` does."""
+        request, init = self._request, self._init
+        if step.path:
+            self._definitions.write(request.name, step.path, self._aim.files[step.path])
+        elif init is None:
             return
         elif step.verb == "load":
-            supervisor.load()
+            init.load()
+        elif step.verb in ("enable", "disable"):
+            init.enable(request.name, step.verb == "enable")
         elif step.verb == "reload":
-            supervisor.reload_instance(request.name, step.instance or "")
+            init.reload_instance(request.name, step.instance or "")
         elif step.verb == "stop":
-            supervisor.stop_instance(request.name, step.instance or "", request.wait_timeout)
+            init.stop_instance(request.name, step.instance or "", request.wait_timeout)
         else:
-            env = others.get(step.instance or "", request.env or {})
-            self._start(step, supervisor, env)
-            if job is not None and not job.task and job.expect.kind == "none" and job.exec_main and request.stay_up > 0:
-                self._watch(step, supervisor)
+            self._start(step, init)
+            if self.says_nothing and request.stay_up > 0:
+                self._watch(step, init)
 
-    def _start(self, step: Step, supervisor: Supervisor, env: Mapping[str, str]) -> None:
-        """Start or restart, and wait until the instance runs. Somebody else's start at the same time is as good."""
+    @property
+    def says_nothing(self) -> bool:
+        """Say whether the main process says in no way that it is ready: then it has to stay up for a while."""
+        job = self.job
+        return job is not None and not job.task and job.expect.kind == "none" and job.exec_main is not None
+
+    def environment(self, step: Step) -> Mapping[str, str]:
+        """Return the variables that the instance of a start is started with."""
+        return self._others.get(step.instance or "", self._request.env or {})
+
+    def _start(self, step: Step, init: JobInit) -> None:
         request = self._request
         try:
-            act = supervisor.restart if step.verb == "restart" else supervisor.start
-            act(request.name, env, request.wait_timeout)
+            act = init.restart if step.verb == "restart" else init.start
+            act(request.name, step.instance or "", self.environment(step), request.wait_timeout)
         except BusError as error:
-            if error.short == "AlreadyStarted":
-                found = supervisor.settle(request.name, step.instance or "", request.wait_timeout)
-                if found is not None and found["goal"] == "start" and found["state"] == "running":
-                    return
-            raise self._failed(step, supervisor, error) from error
+            self.not_started(step, init, error)
 
-    def _watch(self, step: Step, supervisor: Supervisor) -> None:
+    def not_started(self, step: Step, init: JobInit, error: BusError) -> None:
+        """Raise what a start has failed with; somebody else's start at the same time is as good."""
+        if error.short == "AlreadyStarted":
+            found = init.settle(self._request.name, step.instance or "", self._request.wait_timeout)
+            if found is not None and found["goal"] == "start" and found["state"] == "running":
+                return
+        raise self._failed(step, init, error) from error
+
+    def _watch(self, step: Step, init: JobInit) -> None:
         """Fail when the main process, which says in no way that it is ready, ends right after its start."""
         request = self._request
-        if supervisor.stays(request.name, step.instance or "", request.stay_up):
+        if init.stays(request.name, step.instance or "", request.stay_up):
             return
-        what = f"{request.name} ({step.instance})" if step.instance else request.name
-        failure = (supervisor.describe(request.name).get(request.name) or {}).get("last_failure")
-        failure = failure or supervisor.last_end(request.name, step.instance or "") or {"process": "main"}
-        raise TaskError(
-            f"{what}: was started, but within {request.stay_up:g} s {_how(failure)}.{_last_lines(failure)} If it is "
+        failure = (init.describe(request.name).get(request.name) or {}).get("last_failure")
+        raise self.died(failure or init.last_end(request.name, step.instance or "") or {"process": "main"}, step)
+
+    def died(self, failure: Mapping[str, Any], step: Optional[Step] = None) -> TaskError:
+        """Return the error for a process that ended right after its start."""
+        request = self._request
+        what = f"{request.name} ({step.instance})" if step and step.instance else request.name
+        return TaskError(
+            f"{what}: was started, but within {request.stay_up:g} s {how(failure)}.{last_lines(failure)} If it is "
             "meant to end, make the job a task, or set stay_up: 0.",
             failure=failure,
         )
 
-    def _failed(self, step: Step, supervisor: Supervisor, error: BusError) -> TaskError:
+    def _failed(self, step: Step, init: JobInit, error: BusError) -> TaskError:
         """Return the error that says which process failed, how, and what it wrote last."""
         name = self._request.name
         what = f"{name} ({step.instance})" if step.instance else name
         if error.short in ("Timeout", "TimedOut", "NoReply") and "within" in error.message:
-            found = supervisor.instance(name, step.instance or "")
+            found = instances(init.describe(name).get(name)).get(step.instance or "")
             state = f"{found['goal']}/{found['state']}" if found else "gone"
             return TaskError(
                 f"{what}: is not running after {self._request.wait_timeout:g} s (it is {state}); raise wait_timeout, "
-                f"or see `fosterctl status {name}` for what it waits for.",
+                f"or see `{init.look(name)}` for what it waits for.",
                 failure={"process": "", "log_tail": []},
             )
-        failure = (supervisor.describe(name).get(name) or {}).get("last_failure")
+        failure = (init.describe(name).get(name) or {}).get("last_failure")
         if not failure:
             return TaskError(f"{what}: cannot be {step.verb}ed: {error.message.rstrip('.')}.", error=error.name)
-        return TaskError(f"{what}: {_how(failure)}.{_last_lines(failure)}", failure=failure, error=error.name)
+        return TaskError(f"{what}: {how(failure)}.{last_lines(failure)}", failure=failure, error=error.name)
 
     # ---- telling ----
 
-    def _outcome(self, wanted: Wanted, supervisor: Optional[Supervisor], job: Optional[Job]) -> Outcome:
-        request = self._request
-        known = supervisor.describe(request.name).get(request.name) if supervisor else None
+    def outcome(self, descriptions: Optional[Mapping[str, dict[str, Any]]] = None) -> Outcome:
+        """Return what was done and how the job is now, by the ``descriptions`` or else by a question."""
+        request, wanted, init, job = self._request, self._aim, self._init, self.job
+        if init is not None and descriptions is None:
+            descriptions = init.describe(request.name)
+        known = (descriptions or {}).get(request.name)
         found = instances(known)
         described: dict[str, Any] = {
             "name": request.name,
@@ -309,7 +354,7 @@ class Convergence:
         proofs = []
         running = [each for each in found.values() if wanted.instance in (None, each["name"])]
         if request.state in ("started", "restarted", "reloaded"):
-            proofs = [proof for each in running if (proof := _proof(each, supervisor, request.user)) is not None]
+            proofs = [proof for each in running if (proof := _proof(each, init, request.user)) is not None]
         bad = next((proof for proof in proofs if not proof["escaped"]), None)
         if bad and not request.check:
             raise TaskError(
@@ -317,7 +362,7 @@ class Convergence:
                 job=described,
                 escape=bad,
             )
-        return Outcome(self._difference, described, proofs, self._warnings)
+        return Outcome(self.difference, described, proofs, self.warnings)
 
 
 def _seen_instances(known: Optional[dict[str, Any]]) -> dict[str, SeenInstance]:
@@ -328,44 +373,16 @@ def _seen_instances(known: Optional[dict[str, Any]]) -> dict[str, SeenInstance]:
     }
 
 
-def _proof(instance: dict[str, Any], supervisor: Optional[Supervisor], user: bool) -> Optional[dict[str, Any]]:
+def _proof(instance: dict[str, Any], init: Optional[JobInit], user: bool) -> Optional[dict[str, Any]]:
     """Return the proof of escape of the instance's main process, None where there is no such process."""
     pid = main_pid(instance)
-    if pid is None or supervisor is None:
+    if pid is None or init is None:
         return None
-    proof = escape.proof(pid, supervisor=supervisor.pid, user=user)
-    if not proof.escaped and proof.ppid != supervisor.pid:
+    starter = init.pid
+    proof = escape.proof(pid, supervisor=starter, user=user)
+    if not proof.escaped and proof.ppid != starter:
         # A supervisor that was killed leaves its jobs to whoever is above it, and takes them up again from there.
-        above = escape.proof(supervisor.pid, user=user)
+        above = escape.proof(starter, user=user)
         if above.escaped and above.ppid == proof.ppid:
             proof = escape.proof(pid, supervisor=above.ppid, user=user)
     return {"instance": instance["name"], **proof._asdict()} if proof.ppid else None  # else it has ended since
-
-
-# What errno means in a step of the child's side, where its own text would mislead.
-_REASONS = {
-    ("exec", errno.ENOENT): "there is no such program",
-    ("exec", errno.EACCES): "the program is not executable",
-    ("setuid", errno.ENOENT): "there is no such user",
-    ("setgid", errno.ENOENT): "there is no such group",
-    ("chdir", errno.ENOENT): "there is no such folder",
-    ("chroot", errno.ENOENT): "there is no such folder",
-}
-
-
-def _how(failure: dict[str, Any]) -> str:
-    process = f"{failure.get('process') or 'main'} process"
-    if failure.get("step"):
-        number = failure.get("errno")
-        reason = f": {_REASONS.get((failure['step'], number)) or os.strerror(number)}" if number else ""
-        return f"its {process} could not be started, because the step {failure['step']} failed{reason}"
-    if failure.get("signal") is not None:
-        return f"its {process} was ended by signal {failure['signal']}"
-    if failure.get("exit_status") is not None:
-        return f"its {process} ended with exit status {failure['exit_status']}"
-    return f"its {process} failed"
-
-
-def _last_lines(failure: dict[str, Any]) -> str:
-    lines = [line for line in failure.get("log_tail") or () if line.strip()]
-    return f" It last wrote: {lines[-1].strip()}" if lines else ""

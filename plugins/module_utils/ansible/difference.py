@@ -31,6 +31,11 @@ class Difference:
                 }
             )
 
+    def extend(self, other: Difference) -> None:
+        """Add the changes of another one."""
+        self.actions += other.actions
+        self._parts += other._parts
+
     def result(self, with_diff: bool) -> dict[str, Any]:
         """Return the return values ``changed`` and ``actions``, and ``diff`` where it is asked for."""
         found: dict[str, Any] = {"changed": self.changed, "actions": list(self.actions)}

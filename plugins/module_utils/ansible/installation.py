@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import re
@@ -55,6 +54,8 @@ class Installation:
     """One task on the supervisor with the files of ``layout``, hosted the way that is called ``hosting``, or auto."""
 
     def __init__(self, request: Request, layout: Layout, hosting: str = "auto") -> None:
+        if not layout.user and os.geteuid() != 0:
+            raise TaskError("The host's supervisor can be changed by root only; use become, or scope: user.")
         self._request = request
         self._layout = layout
         self._hosting: Hosting = choose.choose(layout, hosting)
@@ -63,8 +64,8 @@ class Installation:
     def run(self) -> dict[str, Any]:
         """Do it, or in check mode say what would be done; return how the supervisor is. Raise TaskError, InitError."""
         request = self._request
-        if not self._layout.user and os.geteuid() != 0:
-            raise TaskError("The host's supervisor can be changed by root only; use become, or scope: user.")
+        # Before anything is changed: an init that cannot be told leaves the host as it was.
+        self._hosting.verify(removing=request.state in ("stopped", "absent"))
         if request.state == "absent":
             self._absent()
         elif request.state == "stopped":
@@ -121,15 +122,10 @@ class Installation:
             raise TaskError(f"The bundle that was transferred cannot be installed: {error}.") from error
 
     def _tell_init(self) -> None:
-        for path, text in self._hosting.pending().items():
-            before = None
-            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-                before = file.read()
-            self.difference.note(f"write {path}", path, before, text)
-        if self._request.check:
-            return
-        if self._hosting.install() and not self.difference.changed:
-            self.difference.note(f"enable the supervisor under {self._hosting.name}", "the init", None, "enabled\n")
+        for change in self._hosting.pending():
+            self.difference.note(*change)
+        if not self._request.check:
+            self._hosting.install()
 
     # ---- not running, not there ----
 
@@ -140,16 +136,15 @@ class Installation:
         if not self._request.check:
             if not self._request.keep_jobs:
                 self._stop_jobs()
-            self._hosting.stop()
+            self._hosting.stop(self._request.keep_jobs)
 
     def _absent(self) -> None:
         request, layout = self._request, self._layout
         self._stop()
-        known = self._hosting.status().installed if self._hosting.name != "none" else False
-        if known:
-            self.difference.note(f"remove the supervisor from {self._hosting.name}", "the init", "enabled\n", None)
-            if not request.check:
-                self._hosting.remove()
+        for change in self._hosting.traces():
+            self.difference.note(*change)
+        if not request.check:
+            self._hosting.remove()
         found = files.installed(layout.library)
         if found or os.path.isdir(layout.library):
             self.difference.note(f"remove {layout.library}", layout.library, f"{found}\n", None)
@@ -212,6 +207,7 @@ class Installation:
             "pid": pid,
             "running": pid is not None,
             "hosting": self._hosting.name,
+            "enabled": self._hosting.status().enabled,
             "bundle": files.installed(self._layout.library),
             "fosterctl": os.path.join(self._layout.programs, "fosterctl"),
             "address": f"unix:path={self._layout.socket}",

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Optional
 
 RUNNING = "running"
@@ -11,13 +12,16 @@ RUNNING = "running"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the task asks for. ``instance`` None: every instance. ``text``, ``override`` None: as they are."""
+    """What the task asks for. ``files``: path to text (None: no such file) of those that the task says something about.
+
+    ``instance`` None: every instance. ``enabled`` None: as it is.
+    """
 
     state: str
-    text: Optional[str] = None
-    override: Optional[str] = None
+    files: Mapping[str, Optional[str]] = field(default_factory=dict)
     instance: Optional[str] = ""
     on_change: str = "restart"
+    enabled: Optional[bool] = None
 
 
 @dataclass(frozen=True)
@@ -31,36 +35,40 @@ class SeenInstance:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is there: the texts of the files (None: no file) and the instances by name.
+    """What is there: the same files, and the instances by name.
 
-    ``loaded``: the supervisor knows the job. ``redefined``: what is wanted means another definition than what is there.
+    ``loaded``: the init knows the job. ``redefined``: what is wanted means another definition than what is there.
+    ``enabled``: whether the job comes up with the host; None where its files alone say that.
     """
 
-    text: Optional[str]
-    override: Optional[str]
+    files: Mapping[str, Optional[str]]
     loaded: bool
     redefined: bool
-    instances: dict[str, SeenInstance]
+    instances: Mapping[str, SeenInstance]
+    enabled: Optional[bool] = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do: ``verb`` to ``instance`` ("" the singleton), or to the job's files where that is None."""
+    """One thing to do: ``verb`` to ``instance`` ("" the singleton), to the file at ``path``, or to the job as such."""
 
     verb: str
     instance: Optional[str] = None
+    path: str = ""
 
 
 def plan(wanted: Wanted, seen: Seen) -> list[Step]:
     """Return what has to be done, in order; nothing to do is the empty list.
 
-    Verbs: stop, remove, remove-override, write, write-override, load, start, restart, reload. All but load are changes.
+    Verbs: stop, remove, write, load, enable, disable, start, restart, reload. All but load are changes.
     """
     if wanted.state == "absent":
-        return _absent(seen)
+        return _absent(wanted, seen)
     steps = _files(wanted, seen)
     if steps or (not seen.loaded and wanted.state != "present"):
         steps.append(Step("load"))
+    if None not in (wanted.enabled, seen.enabled) and wanted.enabled != seen.enabled:
+        steps.append(Step("enable" if wanted.enabled else "disable"))
     chosen = _chosen(wanted, seen)
     if wanted.state == "stopped":
         return steps + [
@@ -84,27 +92,25 @@ def plan(wanted: Wanted, seen: Seen) -> list[Step]:
     return steps
 
 
-def _absent(seen: Seen) -> list[Step]:
+def _absent(wanted: Wanted, seen: Seen) -> list[Step]:
     steps = [
         Step("stop", name) for name, each in seen.instances.items() if each.goal == "start" or each.state != "waiting"
     ]
-    if seen.text is not None:
-        steps.append(Step("remove"))
-    if seen.override is not None:
-        steps.append(Step("remove-override"))
+    if seen.enabled:
+        steps.append(Step("disable"))
+    steps += _files(wanted, seen)
     return [*steps, Step("load")] if steps else []
 
 
 def _files(wanted: Wanted, seen: Seen) -> list[Step]:
-    steps = []
-    if wanted.text is not None and wanted.text != seen.text:
-        steps.append(Step("write"))
-    if wanted.override is not None and wanted.override != (seen.override or ""):
-        steps.append(Step("write-override" if wanted.override else "remove-override"))
-    return steps
+    return [
+        Step("remove" if text is None else "write", path=path)
+        for path, text in wanted.files.items()
+        if text != seen.files.get(path)
+    ]
 
 
-def _chosen(wanted: Wanted, seen: Seen) -> dict[str, SeenInstance]:
+def _chosen(wanted: Wanted, seen: Seen) -> Mapping[str, SeenInstance]:
     if wanted.instance is None:
         return seen.instances
     return {name: each for name, each in seen.instances.items() if name == wanted.instance}

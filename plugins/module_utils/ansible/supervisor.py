@@ -8,30 +8,43 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Mapping
-from typing import Any, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
 from ..dbus import upstart
 from ..dbus.client import Connection
 from ..dbus.errors import BusError, BusUnreachable
 from ..inits.foster import Foster
+from ..inits.interface import instances, main_pid
+from ..inits.jobfolder import JobFolder
 from .errors import NoSupervisor
 
+_GONE = ("UnknownInstance", "UnknownJob", "AlreadyStopped", "UnknownObject", "UnknownMethod")
 HELLO_TIMEOUT = 10.0  # seconds for a question that the supervisor answers at once
 
 
-class Supervisor:
-    """Talk to the supervisor at ``address``; times are seconds."""
+class Call(NamedTuple):
+    """One change to ask for: ``verb`` is start, restart, stop or reload."""
 
-    def __init__(self, connection: Connection) -> None:
+    verb: str
+    job: str
+    instance: str
+    env: Mapping[str, str]
+
+
+class Supervisor:
+    """Talk to the supervisor: the JobInit (see inits.interface) that is ours. Times are seconds."""
+
+    def __init__(self, connection: Connection, folder: str = "") -> None:
         self._connection = connection
         self._foster = Foster(connection)
+        self.definitions = JobFolder(folder)
 
     @classmethod
-    def open(cls, address: str) -> Supervisor:
-        """Connect, or raise NoSupervisor with a sentence that says what to apply."""
+    def open(cls, address: str, folder: str = "") -> Supervisor:
+        """Connect, or raise NoSupervisor with a sentence that says what to apply. ``folder``: where its jobs are."""
         try:
-            return cls(Connection.open(address, HELLO_TIMEOUT))
+            return cls(Connection.open(address, HELLO_TIMEOUT), folder)
         except BusUnreachable as error:
             raise NoSupervisor(
                 f"{str(error).rstrip('.')}. Apply the role foster.init.supervisor to this host, or the module "
@@ -77,9 +90,30 @@ class Supervisor:
         ends = (self.history(job) or {}).get("processes", ())
         return next((e for e in reversed(ends) if e["instance"] == instance and e["process"] == "main"), None)
 
+    def emit(self, name: str, env: list[str], wait: bool, timeout: float) -> dict[str, Any]:
+        """Emit an event, with ``wait`` until it has finished; return what it led to. Raise BusError."""
+        told: dict[str, Any] = self._foster.foster("Emit", "sasb", name, env, wait, timeout=timeout)
+        return told
+
+    def foresee(self, name: str, env: list[str]) -> dict[str, Any]:
+        """Return what an event would lead to if all went well."""
+        told: dict[str, Any] = self._foster.foster("Foresee", "sas", name, env)
+        return told
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events that have not finished, with who holds them, the oldest first."""
+        found: list[dict[str, Any]] = self._foster.foster("Events")
+        return found
+
     def load(self) -> None:
-        """Let the supervisor read its job folders now."""
-        self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ReloadConfiguration", timeout=60.0)
+        """Let the supervisor read what has changed in its job folders, now."""
+        try:
+            self._connection.call(upstart.MANAGER_PATH, upstart.FOSTER_INTERFACE, "ReadChanges", timeout=60.0)
+        except BusError as error:
+            if error.short != "UnknownMethod":
+                raise
+            # A supervisor of an earlier version runs here; its way takes every job for changed.
+            self._connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ReloadConfiguration", timeout=60.0)
 
     def reexec(self) -> None:
         """Let the supervisor execute itself again from its bundle; jobs and their state stay."""
@@ -89,13 +123,43 @@ class Supervisor:
             if error.short not in ("NoReply", "Disconnected"):  # it may be gone before it answers
                 raise
 
-    def start(self, job: str, env: Mapping[str, str], timeout: float) -> None:
+    def enabled(self, name: str) -> Optional[bool]:
+        """Return None: a job's files say whether it starts with the host."""
+        return None
+
+    def enable(self, name: str, wanted: bool) -> None:
+        """Do nothing, see ``enabled``."""
+
+    def start(self, job: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
         """Start an instance and wait until it runs (a task: until it has ended). Raise BusError."""
         self._job(job, "Start", env, timeout)
 
-    def restart(self, job: str, env: Mapping[str, str], timeout: float) -> None:
+    def restart(self, job: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
         """Replace the process of a running instance and wait until it runs again. Raise BusError."""
         self._job(job, "Restart", env, timeout)
+
+    def at_once(self, calls: Sequence[Call], timeout: float) -> list[Optional[BusError]]:
+        """Ask for all of ``calls`` and then wait for them together; return what each has failed with, or None."""
+        serials = [self._send(call) for call in calls]
+        deadline = time.monotonic() + timeout
+        answers: list[Optional[BusError]] = []
+        for call, serial in zip(calls, serials):
+            try:
+                self._connection.wait(serial, max(deadline - time.monotonic(), 0.001))
+                answers.append(None)
+            except BusError as error:
+                answers.append(None if call.verb == "stop" and error.short in _GONE else error)
+        return answers
+
+    def _send(self, call: Call) -> int:
+        if call.verb in ("start", "restart"):
+            env = [f"{key}={value}" for key, value in call.env.items()]
+            path = upstart.job_path(call.job)
+            return self._connection.send(path, upstart.JOB_INTERFACE, call.verb.title(), "asb", env, True)
+        path = upstart.instance_path(call.job, call.instance)
+        if call.verb == "reload":
+            return self._connection.send(path, upstart.INSTANCE_INTERFACE, "Reload")
+        return self._connection.send(path, upstart.INSTANCE_INTERFACE, "Stop", "b", True)
 
     def stop_instance(self, job: str, instance: str, timeout: float) -> None:
         """Stop an instance and wait until it is gone; that it is gone already is fine. Raise BusError."""
@@ -103,7 +167,7 @@ class Supervisor:
             path = self._foster.instance_by_name(self._foster.job(job), instance)
             self._connection.call(path, upstart.INSTANCE_INTERFACE, "Stop", "b", True, timeout=timeout)
         except BusError as error:
-            if error.short not in ("UnknownInstance", "UnknownJob", "AlreadyStopped", "UnknownObject", "UnknownMethod"):
+            if error.short not in _GONE:
                 raise
 
     def reload_instance(self, job: str, instance: str) -> None:
@@ -145,18 +209,12 @@ class Supervisor:
         """Return one instance as the supervisor describes it, None when there is none."""
         return instances(self.describe(job).get(job)).get(instance)
 
+    def look(self, name: str) -> str:
+        """Return the command that shows what the job waits for."""
+        return f"fosterctl status {name}"
+
     def _job(self, job: str, method: str, env: Mapping[str, str], timeout: float) -> None:
         listed = [f"{key}={value}" for key, value in env.items()]
         self._connection.call(
             self._foster.job(job), upstart.JOB_INTERFACE, method, "asb", listed, True, timeout=timeout
         )
-
-
-def instances(description: Optional[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the instances in a job's description by name; the singleton's name is the empty string."""
-    return {each["name"]: each for each in (description or {}).get("instances", ())}
-
-
-def main_pid(instance: Optional[dict[str, Any]]) -> Optional[int]:
-    """Return the pid of an instance's main process, None where there is none."""
-    return next((each["pid"] for each in (instance or {}).get("processes", ()) if each["kind"] == "main"), None)

@@ -46,8 +46,9 @@ VERBS = {
     "notify-dbus-address": "notify_dbus_address",
     "notify-cgroup-manager-address": "notify_cgroup_manager_address",
     "list-sessions": "list_sessions",
+    "fork-trace": "fork_trace",
 }
-OURS = ("tree", "log")  # not known to Upstart's clients
+OURS = ("tree", "log", "fork-trace")  # not known to Upstart's clients
 
 COMMON = (
     Option("system", text="ask the supervisor of the system"),

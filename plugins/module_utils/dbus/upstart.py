@@ -154,6 +154,10 @@ FOSTER = Interface(
         Method("Capabilities", (), (("json", "s"),)),
         Method("History", (("job", "s"),), (("json", "s"),)),
         Method("Explain", (("job", "s"), ("instance", "s")), (("json", "s"),)),
+        Method("Emit", (("name", "s"), ("env", "as"), ("wait", "b")), (("json", "s"),)),
+        Method("Foresee", (("name", "s"), ("env", "as")), (("json", "s"),)),
+        Method("Events", (), (("json", "s"),)),
+        Method("ReadChanges"),
     ),
 )
 

@@ -43,15 +43,10 @@ class Catalogue:
         if job_class is None:
             self.add(job)
             return [_announce("JobAdded", job.name)]
-        if job == job_class.pending:
-            return []
-        if job == job_class.job:
-            job_class.pending = None
-        elif job_class.instances:
+        if job_class.instances:
             job_class.pending = job
-        else:
-            return self._replace(job_class, job)
-        return []
+            return []
+        return self._replace(job_class, job)  # even if it is the same, as in Upstart
 
     def undefine(self, name: str, lazily: bool) -> list[Announce]:
         """Let a job go; return what is to be announced."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .event import Event
+from .messages import Env
 
 Table = dict[str, str]
 
@@ -32,6 +33,16 @@ def add(env: Table, entries: Iterable[str], inherited: Mapping[str, str], replac
             env[key] = f"{key}={inherited[key]}"
         elif replace:
             env.pop(key, None)
+
+
+def of_process(env: Iterable[str], stop_env: Iterable[str], key: tuple[str, str], extra: Iterable[str]) -> Env:
+    """Return the whole environment of a process of the instance ``key``: what is added last cannot be overridden."""
+    found = table(env)
+    found.update(table(stop_env))
+    found["UPSTART_JOB"] = f"UPSTART_JOB={key[0]}"
+    found["UPSTART_INSTANCE"] = f"UPSTART_INSTANCE={key[1]}"
+    found.update(table(extra))
+    return tuple(found.values())
 
 
 def values(env: Iterable[str]) -> dict[str, str]:

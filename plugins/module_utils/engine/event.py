@@ -12,7 +12,7 @@ import heapq
 from collections.abc import Iterator
 from typing import Optional
 
-from .messages import Env
+from .messages import Consequences, Env, InstanceKey
 
 PENDING = "pending"
 HANDLING = "handling"
@@ -22,9 +22,10 @@ class Event:
     """One emitted event. ``holders``: how many jobs and conditions keep it from finishing.
 
     ``waiting``: who goes on when it finishes, in order: request numbers of emit, and keys of instances.
+    ``told``: where it is noted what this event leads to; None where nobody has asked.
     """
 
-    __slots__ = ("env", "failed", "holders", "name", "number", "progress", "waiting")
+    __slots__ = ("env", "failed", "holders", "name", "number", "progress", "told", "waiting")
 
     def __init__(self, number: int, name: str, env: Env) -> None:
         self.number = number
@@ -34,6 +35,23 @@ class Event:
         self.failed = False
         self.holders = 0
         self.waiting: list[object] = []  # int (a request) or a job and instance name
+        self.told: Optional[Told] = None
+
+
+class Told:
+    """Notes what an event leads to, for who has asked. Whatever it moves carries these notes on to its own events."""
+
+    __slots__ = ("event", "failures", "started", "stopped")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.started: dict[InstanceKey, None] = {}  # in order, each once
+        self.stopped: dict[InstanceKey, None] = {}
+        self.failures: dict[InstanceKey, None] = {}
+
+    def consequences(self, finished: bool) -> Consequences:
+        """Return what has been noted until now."""
+        return Consequences(tuple(self.started), tuple(self.stopped), tuple(self.failures), finished, self.event.failed)
 
 
 class EventQueue:
@@ -42,15 +60,17 @@ class EventQueue:
     def __init__(self) -> None:
         self.events: dict[int, Event] = {}
         self.changed: set[int] = set()
+        self.asked: list[tuple[int, Told]] = []  # requests that are told at the end of this turn
         self._last = 0
         self._round: list[int] = []  # heap of numbers to visit in this round
         self._later: list[int] = []
         self._position = 0  # number of the event visited last in this round
 
-    def new(self, name: str, env: Env) -> Event:
-        """Add a pending event at the end."""
+    def new(self, name: str, env: Env, told: Optional[Told] = None) -> Event:
+        """Add a pending event at the end; ``told``: the notes on the event that led to it."""
         self._last += 1
         event = Event(self._last, name, env)
+        event.told = told
         self.events[event.number] = event
         self.changed.add(event.number)
         heapq.heappush(self._round, event.number)
@@ -79,6 +99,11 @@ class EventQueue:
         """Take ``event`` off the queue."""
         self.events.pop(event.number, None)
         self.changed.add(event.number)
+
+    def take_asked(self) -> list[tuple[int, Told]]:
+        """Return who is to be told at the end of this turn, once."""
+        asked, self.asked = self.asked, []
+        return asked
 
     def visit(self) -> Iterator[Event]:
         """Yield events that are pending or no longer held, until there are none; new ones are yielded as well."""

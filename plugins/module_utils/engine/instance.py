@@ -7,7 +7,7 @@ from typing import Optional, Union
 
 from ..job.model import Job, ProcessKind
 from .condition import Tree
-from .event import Event, EventQueue
+from .event import Event, EventQueue, Told
 from .messages import Env, InstanceKey
 from .respawn import RespawnHistory
 from .states import STOP, WAITING
@@ -36,6 +36,13 @@ class JobClass:
         self.start_on = Tree(job.start_on, events) if job.start_on is not None else None
 
 
+_FAILURES = {
+    "start": "Job failed to start",
+    "stop": "Job failed while stopping",
+    "restart": "Job failed to restart",
+}
+
+
 class Waiter:
     """A request that waits for an instance; ``operation`` is start, stop or restart."""
 
@@ -45,6 +52,11 @@ class Waiter:
         self.operation = operation
         self.request = request
 
+    @property
+    def failure(self) -> str:
+        """What the request is told when the instance has failed."""
+        return _FAILURES[self.operation]
+
 
 class Instance:
     """One copy of a job. Environments are tables of ``KEY=VALUE``; times are seconds, monotonic."""
@@ -52,7 +64,7 @@ class Instance:
     __slots__ = (
         "blocker", "blocking", "ending_family", "env", "exit_status", "failed", "failed_process", "goal", "job_class",
         "kill_step", "name", "processes", "ready", "ready_on", "replace", "respawn", "running_since", "spawning",
-        "start_env", "state", "stop_env", "stop_on", "timers", "wait",
+        "start_env", "state", "stop_env", "stop_on", "timers", "told", "wait",
     )  # fmt: skip
 
     def __init__(self, job_class: JobClass, name: str, events: EventQueue) -> None:
@@ -81,6 +93,7 @@ class Instance:
         self.respawn: Optional[RespawnHistory] = None
         self.running_since = 0.0
         self.wait = 0.0  # seconds to wait before the next start
+        self.told: Optional[Told] = None  # the notes on the event that moved us last
 
     @property
     def job(self) -> Job:
@@ -96,6 +109,15 @@ class Instance:
     def title(self) -> str:
         """The name as Upstart writes it in messages: ``job (instance)``, or just ``job``."""
         return f"{self.job_class.name} ({self.name})" if self.name else self.job_class.name
+
+    @property
+    def waits_for_nothing(self) -> bool:
+        """Tell whether all that makes it run is there: its main process, what ``expect`` and ``ready on`` wait for."""
+        if self.ready_on is not None and not self.ready_on.true:
+            return False
+        if self.job.exec_main is None:
+            return True
+        return ProcessKind.MAIN in self.processes and (self.ready or self.job.expect.kind == "none")
 
     def busy(self, kind: ProcessKind) -> bool:
         """Tell whether that process runs or is about to."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from ..job.model import Job
 
+UNKILLABLE = 10.0  # seconds after SIGKILL in which a process has to be gone
+
 
 def kill_steps(job: Job) -> list[tuple[str, float]]:
     """Return signals and the seconds to wait after each; the last is always KILL, so that a stop has an end."""

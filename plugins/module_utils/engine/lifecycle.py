@@ -8,6 +8,7 @@ event of the instance that others hold, an answer to a Spawn, the end of a proce
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Optional
 
@@ -17,7 +18,7 @@ from .condition import Tree
 from .event import Event, EventQueue
 from .instance import Instance, Waiter
 from .job_events import UNKNOWN, job_event
-from .kill_schedule import kill_steps
+from .kill_schedule import UNKILLABLE, kill_steps
 from .messages import (
     Announce,
     CancelTimer,
@@ -35,11 +36,6 @@ from .messages import (
 from .respawn import RespawnHistory, next_delay, too_fast
 from .signals import statuses
 
-_FAILURES = {
-    "start": "Job failed to start",
-    "stop": "Job failed while stopping",
-    "restart": "Job failed to restart",
-}
 _SCRIPTS = {
     states.PRE_START: ProcessKind.PRE_START,
     states.POST_START: ProcessKind.POST_START,
@@ -133,7 +129,7 @@ class Lifecycle:
         instance.failed_process = ""
         instance.exit_status = 0
         instance.ready = instance.replace = False
-        instance.wait = 0.0
+        instance.wait = instance.running_since = 0.0
         ready_on = instance.job.ready_on
         instance.ready_on = Tree(ready_on, self.events, holds=False) if ready_on is not None else None
         self._emit_and_wait(instance)
@@ -154,7 +150,7 @@ class Lifecycle:
         if instance.job.exec_main is not None:
             self._spawn(instance, ProcessKind.MAIN)
             return False
-        if self._is_ready(instance):
+        if instance.waits_for_nothing:
             return True
         self._set_start_timer(instance)
         return False
@@ -211,7 +207,7 @@ class Lifecycle:
         if not (kind is ProcessKind.MAIN and instance.ready):
             instance.processes[kind] = pid
         if kind is ProcessKind.MAIN and instance.state == states.SPAWNED:
-            if instance.goal == states.STOP or self._is_ready(instance):
+            if instance.goal == states.STOP or instance.waits_for_nothing:
                 self.advance(instance)
             else:
                 self._set_start_timer(instance)
@@ -232,7 +228,7 @@ class Lifecycle:
             self.advance(instance)
 
     def skipped(self, instance: Instance, kind: ProcessKind) -> None:
-        """There is nothing to do for a process that was asked for (no AppArmor here)."""
+        """There is nothing to do for that process (no AppArmor here)."""
         self._answered(instance, kind)
         self.advance(instance)
 
@@ -245,7 +241,7 @@ class Lifecycle:
 
     def check_ready(self, instance: Instance) -> None:
         """Go on from spawned where nothing is waited for any more."""
-        if instance.state == states.SPAWNED and not instance.spawning and self._is_ready(instance):
+        if instance.state == states.SPAWNED and not instance.spawning and instance.waits_for_nothing:
             self.advance(instance)
 
     def exited(self, instance: Instance, kind: ProcessKind, status: int) -> None:
@@ -275,10 +271,10 @@ class Lifecycle:
         if state == states.KILLED:
             # Dying when we kill it is no failure, and the goal stays: it may be a restart.
             killed_hard = instance.kill_step > 0
-            grace = self._grace_left(instance)
+            due = (instance.timers or {}).get("kill", 0.0)  # what main leaves behind has what is left of its time
+            grace = 0.0 if killed_hard else max(0.0, due - self.now)
             self.cancel_timer(instance, "kill")
-            name = "KILL" if killed_hard else kill_steps(instance.job)[0][0]
-            if not self._end_family(instance, name, grace):
+            if not self._end_family(instance, "KILL" if killed_hard else kill_steps(instance.job)[0][0], grace):
                 self.advance(instance)
             return
         if state == states.STOPPING:
@@ -314,7 +310,8 @@ class Lifecycle:
             self.effects.append(Warn("respawning too fast, stopped", instance.key))
             self.failed(instance, "respawn", 0)
             return False
-        instance.wait = next_delay(job, history, self.now - instance.running_since)
+        ran = self.now - instance.running_since if instance.running_since else 0.0  # 0: it was never ready
+        instance.wait = next_delay(job, history, ran)
         return True
 
     def _post_stop_ended(self, instance: Instance) -> None:
@@ -353,7 +350,10 @@ class Lifecycle:
         self.touch(instance)
         if name == "kill":
             instance.kill_step += 1
-            self._kill(instance)
+            if instance.kill_step < len(kill_steps(instance.job)):
+                self._kill(instance)
+            else:
+                self._give_up(instance)
         elif name == "script":
             scripts = [kind for kind in instance.processes if kind is not ProcessKind.MAIN]
             self.effects += [Signal(instance.key, kind, "KILL") for kind in scripts]
@@ -363,10 +363,22 @@ class Lifecycle:
         elif name == "start" and instance.state == states.SPAWNED:
             limit = instance.job.start_timeout
             self.effects.append(Warn(f"not ready after {limit:g} seconds, stopped", instance.key))
-            self.failed(instance, ProcessKind.MAIN.value, UNKNOWN)
-            self.change_goal(instance, states.STOP)
-            if instance.state == states.SPAWNED and not instance.spawning:
-                self.advance(instance)
+            self.not_ready(instance)
+
+    def not_ready(self, instance: Instance) -> None:
+        """The start has failed: what is waited for has not happened, or cannot happen any more."""
+        if instance.state != states.SPAWNED or instance.ready:
+            return
+        self.failed(instance, ProcessKind.MAIN.value, UNKNOWN)
+        self.change_goal(instance, states.STOP)
+        if instance.state == states.SPAWNED and not instance.spawning:
+            self.advance(instance)
+
+    def extend(self, instance: Instance, seconds: float) -> None:
+        """Give the process ``seconds`` from now on for what it is doing, if less is left."""
+        for name in ("start", "kill"):
+            if (instance.timers or {}).get(name, math.inf) < self.now + seconds:
+                self.set_timer(instance, name, seconds)
 
     def limit_script(self, instance: Instance) -> None:
         """Give the scripts of the instance an end, while everything is being stopped."""
@@ -400,6 +412,8 @@ class Lifecycle:
         instance.failed_process = process
         instance.exit_status = status
         self.touch(instance)
+        if instance.told is not None:
+            instance.told.failures[instance.key] = None
         self._announce("Failed", instance, status)
         self.finished(instance, failed=True)
 
@@ -416,7 +430,7 @@ class Lifecycle:
                     self.events.changed.add(waiter.number)
                 self.events.release(waiter)
             elif failed:
-                self.effects.append(Refuse(waiter.request, "JobFailed", _FAILURES[waiter.operation]))
+                self.effects.append(Refuse(waiter.request, "JobFailed", waiter.failure))
             else:
                 self.answer(instance, waiter)
 
@@ -432,13 +446,6 @@ class Lifecycle:
 
     def _announce(self, what: str, instance: Instance, *arguments: object) -> None:
         self.effects.append(Announce(what, instance.key, arguments))
-
-    def _is_ready(self, instance: Instance) -> bool:
-        if instance.ready_on is not None and not instance.ready_on.true:
-            return False
-        if instance.job.exec_main is None:
-            return True
-        return ProcessKind.MAIN in instance.processes and (instance.ready or instance.job.expect.kind == "none")
 
     def _set_start_timer(self, instance: Instance) -> None:
         if instance.job.start_timeout and not self.has_timer(instance, "start"):
@@ -456,28 +463,24 @@ class Lifecycle:
 
     def spawn_effect(self, instance: Instance, kind: ProcessKind) -> Spawn:
         """Return what to start, with its whole environment."""
-        env = environment.table(instance.env)
-        if instance.stop_env and kind in (ProcessKind.PRE_STOP, ProcessKind.POST_STOP):
-            env.update(environment.table(instance.stop_env))
-        env["UPSTART_JOB"] = f"UPSTART_JOB={instance.job_class.name}"
-        env["UPSTART_INSTANCE"] = f"UPSTART_INSTANCE={instance.name}"
-        if self._extra:
-            env.update(environment.table(self._extra))
-        return Spawn(instance.key, kind, instance.job, tuple(env.values()))
+        stop_env = (instance.stop_env or ()) if kind in (ProcessKind.PRE_STOP, ProcessKind.POST_STOP) else ()
+        env = environment.of_process(instance.env, stop_env, instance.key, self._extra)
+        return Spawn(instance.key, kind, instance.job, env)
 
     def _kill(self, instance: Instance) -> None:
         steps = kill_steps(instance.job)
-        name, seconds = steps[min(instance.kill_step, len(steps) - 1)]
-        last = instance.kill_step >= len(steps) - 1
-        family = last and not instance.job.keep_leftovers
-        self.effects.append(Signal(instance.key, ProcessKind.MAIN, name, family))
-        if not last:
-            self.set_timer(instance, "kill", seconds)
+        name, seconds = steps[instance.kill_step]
+        last = instance.kill_step == len(steps) - 1
+        self.effects.append(Signal(instance.key, ProcessKind.MAIN, name, last and not instance.job.keep_leftovers))
+        self.set_timer(instance, "kill", max(seconds, UNKILLABLE) if last else seconds)
 
-    def _grace_left(self, instance: Instance) -> float:
-        """Return how many seconds what main leaves behind may still take: what is left of the first kill timeout."""
-        due = (instance.timers or {}).get("kill")
-        return max(0.0, due - self.now) if due is not None and instance.kill_step == 0 else 0.0
+    def _give_up(self, instance: Instance) -> None:
+        """Not even SIGKILL has ended main (it hangs in the kernel, or is not ours to kill): a stop still has an end."""
+        pid = instance.processes.pop(ProcessKind.MAIN, 0)
+        self.effects.append(Warn(f"process {pid} cannot be ended and is left behind", instance.key))
+        self.failed(instance, ProcessKind.MAIN.value, UNKNOWN)
+        if not self._end_family(instance, "KILL"):
+            self.advance(instance)
 
     def _end_family(self, instance: Instance, name: str, grace: Optional[float] = None) -> bool:
         """End what the instance has left behind; tell whether there is anything to wait for."""
@@ -496,4 +499,4 @@ class Lifecycle:
 
     def _emit(self, instance: Instance) -> Event:
         """Queue the event that goes with the state just entered."""
-        return self.events.new(*job_event(instance))
+        return self.events.new(*job_event(instance), told=instance.told)

@@ -78,12 +78,16 @@ class Reload:
 
 @dataclass(frozen=True)
 class Emit:
-    """Emit an event; ``wait``: reply only when it has finished."""
+    """Emit an event; ``wait``: reply only when it has finished.
+
+    ``tell``: the Reply's value is the Consequences, also when the event has failed.
+    """
 
     request: Optional[int]
     name: str
     env: Env = ()
     wait: bool = True
+    tell: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,21 @@ class Ready:
 
     key: InstanceKey
     pid: int
+
+
+@dataclass(frozen=True)
+class Never:
+    """What ``expect`` waits for cannot happen any more: the start has failed now, not when its timeout has run out."""
+
+    key: InstanceKey
+
+
+@dataclass(frozen=True)
+class Extend:
+    """The process asks for ``seconds`` from now on, for being started or ended, where less is left of its timeout."""
+
+    key: InstanceKey
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -168,9 +187,24 @@ class StopAll:
 
 
 Input = Union[
-    Define, Undefine, Start, Stop, Restart, Reload, Emit, Spawned, SpawnFailed, Ready, ProcessExited, FamilyEnded,
-    TimerFired, SetJobEnv, StopAll,
+    Define, Undefine, Start, Stop, Restart, Reload, Emit, Spawned, SpawnFailed, Ready, Never, Extend, ProcessExited,
+    FamilyEnded, TimerFired, SetJobEnv, StopAll,
 ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Consequences:
+    """What an event has led to, directly or by way of the events of the jobs that it moved, in order.
+
+    ``started`` and ``stopped``: instances whose goal it changed; ``failures``: those of them that failed.
+    ``finished``: nothing holds the event any more; ``failed``: it has failed, as Upstart says it of an event.
+    """
+
+    started: tuple[InstanceKey, ...] = ()
+    stopped: tuple[InstanceKey, ...] = ()
+    failures: tuple[InstanceKey, ...] = ()
+    finished: bool = True
+    failed: bool = False
 
 
 # ---- effects ----------------------------------------------------------------------------------------------
@@ -225,7 +259,8 @@ class CancelTimer:
 
 @dataclass(frozen=True)
 class Reply:
-    """``request`` is done. ``value``: the InstanceKey for start and restart, None otherwise."""
+    """``request`` is done. ``value``: the InstanceKey for start and restart, Consequences for an emit that asked for
+    them, None otherwise."""
 
     request: int
     value: Any = None

@@ -17,7 +17,7 @@ from . import states
 from .condition import Tree
 from .event import Event
 from .instance import Instance, JobClass, Removed
-from .messages import Effect, EndFamily, SetTimer
+from .messages import Effect, EndFamily, InstanceKey, SetTimer
 from .respawn import RespawnHistory
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _KINDS = {kind.value: kind for kind in ProcessKind}
 _TYPES = {kind.__name__: kind for kind in (Process, Match, And, Or, Expect, RespawnLimit, RespawnDelay, Limit)}
 _ENVIRONMENT = "environment"
+_Entry = tuple[str, Any]  # record key, JSON-able record or None for one that is gone
 
 
 class Records:
@@ -55,27 +56,47 @@ class Records:
         """Return the records that differ from what was returned before; None for those that are gone."""
         found: list[tuple[str, Any]] = []
         if self._environment:
-            found.append((_ENVIRONMENT, {"env": list(engine.environment)}))
-        for name in self._classes:
-            job_class = engine.jobs.get(name)
-            runs = job_class is not None and job_class.instances
-            found.append((f"definition/{name}", self._encode(job_class.job) if runs and job_class else None))
-        for name in self._conditions:
-            job_class = engine.jobs.get(name)
-            taken = job_class.start_on.taken() if job_class is not None and job_class.start_on is not None else []
-            found.append((f"condition/{name}", {"job": name, "taken": taken} if any(taken) else None))
-        for number in sorted(engine.events.changed):
-            event = engine.events.events.get(number)
-            found.append((f"event/{number}", _encode_event(event) if event is not None else None))
-        for key in engine.lifecycle.changed:
-            instance = engine.instance(key)
-            found.append((f"instance/{key[0]}//{key[1]}", _encode_instance(instance) if instance else None))
+            found.append(self._of_environment(engine))
+        found += [self._of_definition(engine, name) for name in self._classes]
+        found += [self._of_condition(engine, name) for name in self._conditions]
+        found += [self._of_event(engine, number) for number in sorted(engine.events.changed)]
+        found += [self._of_instance(engine, key) for key in engine.lifecycle.changed]
         self._classes.clear()
         self._conditions.clear()
         self._environment = False
         engine.events.changed.clear()
         engine.lifecycle.changed.clear()
         return [each for each in found if self._worth_writing(*each)]
+
+    def whole(self, engine: Engine) -> dict[str, Any]:
+        """Return every record as it is now, for a twin of ``engine``; what changes() returns next stays the same."""
+        found = [self._of_environment(engine)]
+        for name, job_class in engine.jobs.items():
+            found += [self._of_definition(engine, name), self._of_condition(engine, name)]
+            found += [self._of_instance(engine, instance.key) for instance in job_class.instances.values()]
+        found += [self._of_event(engine, number) for number in engine.events.events]
+        return {key: record for key, record in found if record is not None}
+
+    def _of_environment(self, engine: Engine) -> _Entry:
+        return _ENVIRONMENT, {"env": list(engine.environment)}
+
+    def _of_definition(self, engine: Engine, name: str) -> _Entry:
+        job_class = engine.jobs.get(name)
+        runs = job_class is not None and job_class.instances
+        return f"definition/{name}", self._encode(job_class.job) if runs and job_class else None
+
+    def _of_condition(self, engine: Engine, name: str) -> _Entry:
+        job_class = engine.jobs.get(name)
+        taken = job_class.start_on.taken() if job_class is not None and job_class.start_on is not None else []
+        return f"condition/{name}", {"job": name, "taken": taken} if any(taken) else None
+
+    def _of_event(self, engine: Engine, number: int) -> _Entry:
+        event = engine.events.events.get(number)
+        return f"event/{number}", _encode_event(event) if event is not None else None
+
+    def _of_instance(self, engine: Engine, key: InstanceKey) -> _Entry:
+        instance = engine.instance(key)
+        return f"instance/{key[0]}//{key[1]}", _encode_instance(instance) if instance else None
 
     def _worth_writing(self, key: str, record: Any) -> bool:
         """Tell whether there is anything to write; what came and went between two calls needs no record."""

@@ -74,11 +74,12 @@ class Foster:
         """Call a method of the manager object."""
         return self.connection.call(MANAGER_PATH, MANAGER_INTERFACE, member, signature, *values)
 
-    def foster(self, member: str, signature: str = "", *values: Any) -> Any:
-        """Call a method of org.foster.Init1 and return the JSON that it answers, read."""
+    def foster(self, member: str, signature: str = "", *values: Any, timeout: Optional[float] = None) -> Any:
+        """Call a method of org.foster.Init1 and return the JSON that it answers, read; ``timeout``: seconds."""
         import json
 
-        return json.loads(self.connection.call(MANAGER_PATH, FOSTER_INTERFACE, member, signature, *values)[0])
+        answer = self.connection.call(MANAGER_PATH, FOSTER_INTERFACE, member, signature, *values, timeout=timeout)
+        return json.loads(answer[0])
 
     def describe(self, *jobs: str) -> list[dict[str, Any]]:
         """Return what the supervisor knows of ``jobs``, of all when there are none; see ARCHITECTURE.md."""

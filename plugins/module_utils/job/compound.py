@@ -10,6 +10,7 @@ from typing import Any, Optional
 from .conditions import parse_condition, read_condition, write_condition
 from .errors import shown
 from .lexer import SPACE, LexError, Reader, dedent, is_block, is_command, line_of
+from .listen_address import parse_listen
 from .model import Condition, Expect, Limit, Process, RespawnDelay, RespawnLimit
 from .values import MOST, Flag, Kind, Words, decimal, integer, option_word, seconds, signal
 
@@ -84,6 +85,8 @@ class ExpectKind(Kind):
             argument = str(integer(argument, 0, 1023, meaning))
         elif kind == "pidfile" and not argument.startswith("/"):
             raise ValueError(f"the pidfile {shown(argument)} must be an absolute path")
+        elif kind == "listen":
+            parse_listen(argument)
         return Expect(kind, argument)
 
 
@@ -259,7 +262,7 @@ class CgroupControllers(Kind):
     def from_option(self, option: Any) -> tuple[tuple[str, ...], ...]:
         found: tuple[tuple[str, ...], ...] = ()
         for line in [option] if isinstance(option, str) else option:
-            reader = Reader(option_word(line).strip())
+            reader = Reader(option_word(line).strip(SPACE))
             try:
                 words = reader.words()
             except LexError as error:

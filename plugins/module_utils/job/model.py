@@ -106,6 +106,7 @@ class Job:
     stop_on: Optional[Condition] = None
     instance: str = ""
     env: tuple[str, ...] = ()  # "KEY=VALUE", or "KEY" to take the value from the supervisor's environment
+    env_files: tuple[str, ...] = ()  # paths, "-PATH" for one that may be absent; beyond Upstart
     export: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()  # ChromiumOS "import"
     tmpfiles: tuple[str, ...] = ()  # ChromiumOS "tmpfiles"
@@ -117,6 +118,7 @@ class Job:
     post_stop: Optional[Process] = None
     expect: Expect = field(default_factory=Expect)
     start_timeout: Optional[float] = None  # seconds; beyond Upstart
+    watchdog: Optional[float] = None  # seconds; beyond Upstart
     ready_on: Optional[Condition] = None  # beyond Upstart
     respawn: bool = False
     respawn_limit: RespawnLimit = field(default_factory=RespawnLimit)

@@ -68,6 +68,9 @@ STANZAS: tuple[Stanza, ...] = (
     _row("env", "env", Variables(), "KEY[=VALUE]",
          "A variable of the job's processes, its default; without a value it is taken from the supervisor's "
          "environment."),
+    _row("environment file", "env_files", _SEVERAL, "[-]PATH...",
+         "Files of KEY=VALUE lines, read at each start, that replace what env says; with - it may be absent.",
+         beyond=True),
     _row("export", "export", _SEVERAL, "KEY...", "Variables of the job that its own events carry."),
     _row("import", "imports", _SEVERAL, "KEY...",
          "Take the variable from the event or command that starts the job (ChromiumOS).", beyond=True),
@@ -94,6 +97,8 @@ STANZAS: tuple[Stanza, ...] = (
          "COMMAND."),
     _row("start timeout", "start_timeout", Seconds(), "SECONDS",
          "The start has failed if the job is not ready by then.", beyond=True),
+    _row("watchdog", "watchdog", Seconds(), "SECONDS",
+         "With expect notify: the main process is ended when it has not said WATCHDOG=1 for so long.", beyond=True),
     _row("ready on", "ready_on", _CONDITION, "EVENT [[KEY=]VALUE]... [and|or EVENT...]",
          "The job is running when the condition has come true.", beyond=True),
     _row("respawn", "respawn", _FLAG, "", "Start the main process again when it ends unexpectedly."),

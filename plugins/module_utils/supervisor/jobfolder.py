@@ -48,8 +48,10 @@ class JobFolder:
         gone: Callable[[str], None],
         warn: Callable[[str], None],
         vanishing: Callable[[str], None] = lambda _name: None,
+        again: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._loop = loop
+        self._again = again  # told of a job whose files are as they were, when all are to be read again
         self._vanishing = vanishing  # told of a job that goes when it next ends: its override has a mistake
         self._without_override: set[str] = set()
         self.folders = folders
@@ -141,8 +143,8 @@ class JobFolder:
             self._defined, self._vanishing = defined, vanishing
         return jobs
 
-    def reload(self) -> None:
-        """Compare the folders with what is known, and report the differences."""
+    def reload(self, everything: bool = False) -> None:
+        """Compare the folders with what is known, and report the differences; ``everything``: and what is the same."""
         current = self.paths()
         for name in [name for name in self._known if name not in current]:
             del self._known[name]
@@ -151,7 +153,11 @@ class JobFolder:
             del self._broken[name]
         for name, (path, override) in current.items():
             source = _Source(tuple(_fingerprint(file) for file in (path, override) if file is not None))
-            if self._known.get(name) == source or self._broken.get(name) == source:
+            if self._known.get(name) == source:
+                if everything and name not in self._without_override:
+                    self._again(name)
+                continue
+            if self._broken.get(name) == source:
                 continue
             job = self._read(name, path, override)
             if job is None:

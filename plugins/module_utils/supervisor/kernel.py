@@ -15,7 +15,7 @@ from typing import NamedTuple, Optional, Protocol
 
 from . import linux
 from .spawn import Plan, SpawnError, Surroundings, fork_child, spawn
-from .tracking import proc
+from .tracking import mark, proc
 from .tracking.cgroup import Cgroups
 
 
@@ -45,6 +45,7 @@ class Kernel(Protocol):
     def has_stopped(self, pid: int) -> bool: ...
     def signal_group(self, pid: int, number: int) -> None: ...
     def signal_process(self, pid: int, number: int) -> None: ...
+    def signal_member(self, member: proc.Stat, number: int) -> None: ...
     def start_time(self, pid: int) -> Optional[int]: ...
     def restore_limits(self) -> None: ...
     def give_back_memory(self) -> None: ...
@@ -70,15 +71,16 @@ class LinuxKernel:
                 self.cgroups.enter(cgroup)
             except OSError as error:
                 raise SpawnError("cgroup", error.errno or errno.EIO) from None
-        if plan.in_child:
-            return Started(*fork_child(plan, output, self._around))
-        if self._around.nofile == self._own_nofile:
-            return Started(spawn(plan, output, self._around))
-        resource.setrlimit(resource.RLIMIT_NOFILE, self._around.nofile)
-        try:
-            return Started(spawn(plan, output, self._around))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, self._own_nofile)
+        with mark.worn(plan.mark):
+            if plan.in_child:
+                return Started(*fork_child(plan, output, self._around))
+            if self._around.nofile == self._own_nofile:
+                return Started(spawn(plan, output, self._around))
+            resource.setrlimit(resource.RLIMIT_NOFILE, self._around.nofile)
+            try:
+                return Started(spawn(plan, output, self._around))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, self._own_nofile)
 
     def settle(self) -> None:
         """Go back to the supervisor's own cgroup, after one or many starts."""
@@ -124,6 +126,23 @@ class LinuxKernel:
     def signal_process(self, pid: int, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
+
+    def signal_member(self, member: proc.Stat, number: int) -> None:
+        """Signal a process that need not be our child, and never another one that has got its pid meanwhile."""
+        try:
+            fd = os.pidfd_open(member.pid)
+        except ProcessLookupError:
+            return
+        except (OSError, AttributeError):  # Linux before 5.3, or built with an older C library
+            if proc.start_time(member.pid) == member.start_time:
+                self.signal_process(member.pid, number)
+            return
+        try:
+            if proc.start_time(member.pid) == member.start_time:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    signal.pidfd_send_signal(fd, number)
+        finally:
+            os.close(fd)
 
     def give_back_memory(self) -> None:
         linux.trim_memory()

@@ -20,6 +20,8 @@ READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
 HANGUP = select.EPOLLHUP | select.EPOLLERR
 
+_LONGEST = 86400.0  # seconds; epoll_wait(2) takes its timeout as milliseconds in an int
+
 
 class TimerHandle:
     """A timer that was set with ``Loop.call_later``; ``cancel`` may be called at any time, more than once."""
@@ -112,7 +114,7 @@ class Loop:
             heapq.heappop(self._timers)
         if not self._timers:
             return longest
-        due = max(self._timers[0][0] - self.now(), 0.0)
+        due = min(max(self._timers[0][0] - self.now(), 0.0), _LONGEST)
         return due if longest is None else min(due, longest)
 
     def _run_timers(self) -> None:

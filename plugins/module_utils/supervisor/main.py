@@ -25,6 +25,7 @@ from .kernel import LinuxKernel
 from .ledger import Ledger
 from .logs import Logs
 from .loop import Loop
+from .means import Means
 from .options import USAGE, Options, UsageError
 from .recovery import Recovery
 from .spawn import SCRIPT_FD
@@ -233,8 +234,9 @@ class Supervisor:
         else:
             marker = ("FOSTER_SUPERVISOR", self.paths.run)
         engine = Engine(self._environment(), (f"{marker[0]}={marker[1]}",), os.environ)
-        families = Families(self.cgroups, marker, lambda: self.host.processes)
-        self.host = Host(engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd, self.paths.run)
+        families = Families(self.cgroups, marker, lambda: self.host.processes.known, ledger.put)
+        means = Means(engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd, self.paths.run)
+        self.host = Host(means, self.paths.run)
         self.host.marker = marker
         if self.debug:
             self.host.log_priority = "debug"
@@ -267,8 +269,10 @@ class Supervisor:
 
     def _begin(self, saved: dict[str, Any], null_fd: int) -> None:
         host = self.host
+        with contextlib.suppress(OSError):
+            os.unlink(self._keep_file())
         folder = host.folder = JobFolder(
-            self.loop, list(self.paths.jobs), host.defined, host.gone, self.warn, host.vanishing
+            self.loop, list(self.paths.jobs), host.defined, host.gone, self.warn, host.vanishing, host.again
         )
         folder.watch()
         if any(key.startswith(("engine/", "process/")) for key in saved):
@@ -284,6 +288,10 @@ class Supervisor:
             if "--no-startup-event" not in self.options.given and self.options.startup_event:
                 host.submit(Emit(None, self.options.startup_event, (), False))
         self.host.ledger.flush()
+
+    def _keep_file(self) -> str:
+        """Return the file by which an init's script says that SIGTERM is meant for the supervisor alone."""
+        return os.path.join(self.paths.run, "keep")
 
     def _child_changed(self) -> None:
         self.host.reap()
@@ -304,7 +312,7 @@ class Supervisor:
     # ---- ending -----------------------------------------------------------------------------------------------
 
     def _terminated(self) -> None:
-        if self.hosted and not self.session:
+        if not self.session and (self.hosted or os.path.exists(self._keep_file())):
             self._leave(keep=True)  # systemd restarts us; the jobs go on (KillMode=process)
         else:
             self.shutdown()

@@ -4,14 +4,12 @@ agree.
 
 A process of the ledger that still has its start time is adopted. What the engine had asked for without an answer is
 looked for by
-its cgroup or marker variables, so that what the killed one had just started is not started twice.
+its cgroup, mark or marker variables, so that what the killed one had just started is not started twice.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
 from typing import Any, Optional
 
 from ..engine.messages import InstanceKey, ProcessExited, Signal, Spawn, Spawned
@@ -20,9 +18,6 @@ from .host import Host
 from .tracking import proc
 from .tracking.cgroup import folder_name
 
-_PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, 64 bytes), Linux 6.13
-_PIDFD_INFO_EXIT = 8  # Linux 6.15
-_INFO = struct.Struct("=QQ11Ii")
 _KINDS = {kind.value: kind for kind in ProcessKind}
 
 
@@ -39,22 +34,23 @@ class Recovery:
     def run(self, jobs: list[Job]) -> int:
         """Restore the engine with the definitions of today, and adopt; return how many processes are still there."""
         host = self._host
+        host.families.restore([record for key, record in self._saved.items() if key.startswith("mark/")])
         for key, record in self._saved.items():
             if key.startswith("process/"):
                 self._sort(int(key[len("process/") :]), record)
             elif key.startswith("failure/"):
                 host.past.failures[key[len("failure/") :]] = record
         for pid, (instance_key, kind) in self._alive.items():
-            tracked = host.track(instance_key, kind, pid)
-            if not host.is_child(pid):
-                host.adopt(tracked)
+            tracked = host.processes.track(instance_key, kind, pid)
+            if not host.processes.is_child(pid):
+                host.processes.adopt(tracked)
         for pid in self._ended:
             host.ledger.put(f"process/{pid}", None)
         records = {key[len("engine/") :]: record for key, record in self._saved.items() if key.startswith("engine/")}
-        host.start_wanted = self._is_missing
+        host.starter.wanted = self._is_missing
         effects = host.engine.restore(records, jobs, host.loop.now())
         host.carry_out(effects)
-        host.start_wanted = None
+        host.starter.wanted = None
         self._reconcile()
         host.pump()
         return len(self._alive)
@@ -89,9 +85,9 @@ class Recovery:
         unrecorded = self._search(effect)
         if unrecorded is None:
             return True
-        tracked = host.track(effect.key, effect.kind, unrecorded)
-        if not host.is_child(unrecorded):
-            host.adopt(tracked)
+        tracked = host.processes.track(effect.key, effect.kind, unrecorded)
+        if not host.processes.is_child(unrecorded):
+            host.processes.adopt(tracked)
         self._alive[unrecorded] = slot
         self._answer(effect, unrecorded)
         return False
@@ -100,7 +96,7 @@ class Recovery:
         host = self._host
         host.answer(Spawned(effect.key, effect.kind, pid))
         if effect.kind is ProcessKind.MAIN:
-            host.watch_readiness(host.processes[pid], effect.job)
+            host.processes.watch_again(host.processes.known[pid], effect.job, ready=False)
 
     def _answered(self, key: InstanceKey) -> set[int]:
         instance = self._host.engine.instance(key)
@@ -140,37 +136,17 @@ class Recovery:
         for job_class in list(host.engine.jobs.values()):
             for instance in list(job_class.instances.values()):
                 for kind, pid in list(instance.processes.items()):
-                    if pid not in host.processes:
+                    if pid not in host.processes.known:
                         host.answer(ProcessExited(instance.key, kind, pid))
                     elif kind is ProcessKind.MAIN and instance.state == "killed":
                         host.carry_out([Signal(instance.key, kind, instance.job.kill_signal)])
-                    elif kind is ProcessKind.MAIN and instance.state == "spawned" and not instance.ready:
-                        host.watch_readiness(host.processes[pid], instance.job)
+                    elif kind is ProcessKind.MAIN and host.processes.known[pid].watcher is None:
+                        host.processes.watch_again(host.processes.known[pid], instance.job, instance.ready)
         known = {pid for job_class in host.engine.jobs.values() for each in job_class.instances.values()
                  for pid in each.processes.values()}  # fmt: skip
-        for pid, tracked in list(host.processes.items()):
+        for pid, tracked in list(host.processes.known.items()):
             instance_or_none = host.engine.instance(tracked.key)
             if pid not in known and not (instance_or_none is not None and instance_or_none.spawning):
-                host.processes.pop(pid)
-                host.ledger.put(f"process/{pid}", None)
+                host.processes.forget(pid)
                 if instance_or_none is None:
                     host.kernel.signal_process(pid, 9)  # its job was stopped and forgotten: nothing of it stays
-
-
-def exit_status(pidfd: int) -> tuple[Optional[int], Optional[int]]:
-    """Return (exit code, signal) of a process that ended and was reaped by others; (None, None) where nobody can
-    tell.
-    """
-    data = bytearray(_INFO.size)
-    _INFO.pack_into(data, 0, _PIDFD_INFO_EXIT, *([0] * 13))
-    try:
-        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, data)
-    except OSError:
-        return None, None
-    fields = _INFO.unpack(data)
-    if not fields[0] & _PIDFD_INFO_EXIT:
-        return None, None
-    status = fields[-1]
-    if os.WIFSIGNALED(status):
-        return None, os.WTERMSIG(status)
-    return os.WEXITSTATUS(status), None

@@ -18,6 +18,7 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional
 
+from ..job import envfile
 from ..job.model import Job, ProcessKind
 
 SCRIPT_FD = 9
@@ -53,6 +54,7 @@ class Plan(NamedTuple):
     kind: ProcessKind
     in_child: bool
     extra: tuple[tuple[int, int], ...] = ()  # (descriptor, number it shall have)
+    mark: int = 0  # see tracking.mark
 
 
 class Surroundings(NamedTuple):
@@ -67,8 +69,29 @@ class Surroundings(NamedTuple):
 def plan(job: Job, kind: ProcessKind, env: tuple[str, ...]) -> Plan:
     """Decide what is executed for ``kind``."""
     variables = dict(entry.split("=", 1) for entry in env if "=" in entry)
+    for path in job.env_files:
+        variables.update(_step("environment-file", _variables, path))
     argv, script = _command(job, kind)
     return Plan(argv, variables, script, job, kind, _needs_child(job, kind))
+
+
+def _variables(path: str) -> dict[str, str]:
+    """Return what an environment file sets; "-PATH" may be absent. Raises OSError, ValueError."""
+    optional = path.startswith("-")
+    try:
+        # Not blocking, so that a FIFO in its place cannot hold the supervisor up.
+        descriptor = os.open(path[1:] if optional else path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        if optional:
+            return {}
+        raise
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        data = file.read(envfile.MAX_BYTES + 1)
+    if len(data) > envfile.MAX_BYTES:
+        raise OSError(errno.EFBIG, "too large")
+    return envfile.read(os.fsdecode(data))
 
 
 def _command(job: Job, kind: ProcessKind) -> tuple[list[str], Optional[str]]:

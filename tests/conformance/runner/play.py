@@ -116,9 +116,13 @@ class Player:
             self._background[verb[1:]] = self._command(rest)
         elif verb == "wait":
             name, _unused, seconds = rest.partition(" ")
-            self._finish(self._background[name], step, float(seconds or _LIMIT), name)
+            if name in self._background:
+                self._finish(self._background[name], step, float(seconds or _LIMIT), name)
+            else:
+                step.notes.append("returned")  # and was reported by an earlier wait
         elif verb == "isrunning":
-            step.notes.append("blocked" if self._background[rest].running() else "returned")
+            waits = rest in self._background and self._background[rest].running()
+            step.notes.append("blocked" if waits else "returned")
         elif verb == "sleep":
             time.sleep(float(rest))
         elif verb == "kill":

@@ -6,6 +6,18 @@ from __future__ import annotations
 from typing import NamedTuple, Optional, Protocol
 
 
+class Change(NamedTuple):
+    """One thing that is not as wanted: the ``action`` in words, and the text at ``path`` before and after it.
+
+    None stands for absent; a link's text is where it leads to.
+    """
+
+    action: str
+    path: str
+    before: Optional[str]
+    after: Optional[str]
+
+
 class HostingStatus(NamedTuple):
     """``installed``: the init knows of it; ``enabled``: it comes up with the host; ``running`` with ``pid``."""
 
@@ -16,27 +28,30 @@ class HostingStatus(NamedTuple):
 
 
 class Hosting(Protocol):
-    """One way to host the supervisor. What changes something returns whether it did, or raises InitError."""
+    """One way to host the supervisor. What cannot be done raises InitError, with one sentence that says why."""
 
     name: str
 
-    def install(self) -> bool:
-        """Let the init know of the supervisor, and start it with the host from now on."""
+    def verify(self, removing: bool = False) -> None:
+        """Raise InitError when installing or ``removing`` it would fail for a reason that shows already."""
 
-    def remove(self) -> bool:
+    def pending(self) -> tuple[Change, ...]:
+        """Return what install() would change."""
+
+    def install(self) -> None:
+        """Let the init start the supervisor with the host from now on."""
+
+    def traces(self) -> tuple[Change, ...]:
+        """Return what remove() would change."""
+
+    def remove(self) -> None:
         """Let the init forget the supervisor, which was stopped before."""
 
-    def start(self) -> bool:
-        """Start it and return when it is ready."""
+    def start(self) -> None:
+        """Let the init start it, and return when it listens and is seen to hang on no login."""
 
-    def stop(self) -> bool:
-        """Stop it and return when it has ended. Jobs go on or end as the supervisor decides."""
+    def stop(self, keep_jobs: bool) -> None:
+        """Let the init end it without starting it again, and return when it has ended; it is up with the next boot."""
 
     def status(self) -> HostingStatus:
         """Look, and change nothing."""
-
-    def is_running(self) -> bool:
-        """Return whether the supervisor runs."""
-
-    def pending(self) -> dict[str, str]:
-        """Return the files that install() would change, path to content, for check mode and diffs."""

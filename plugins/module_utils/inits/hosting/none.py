@@ -1,107 +1,100 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The supervisor where no init can be asked, as in a container: a daemon of its own, a child of PID 1.
+"""The supervisor where no init can be asked, as in a container: a daemon of its own, below PID 1.
 
 A double fork alone does not make it one: a subreaper among the ancestors (``systemd --user``, a terminal multiplexer, a
 container's shim) would adopt it and take it along. So it is looked at, and ended again if it did not escape.
+Between PID 1 and the supervisor stands a shell that starts it again when a signal has ended it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 import time
 from typing import NoReturn
 
-from ...processes.ancestry import cgroup
+from ...processes.ancestry import cgroup, children
 from ...processes.escape import proof
-from ...processes.identity import identify, open_pidfd, read_stat
+from ...processes.identity import Identity, identify, read_stat
 from .. import detect
 from ..errors import InitError
-from .interface import HostingStatus
+from . import running
+from .interface import Change, HostingStatus
 from .layout import Layout
 
-READY_TIMEOUT = 30.0  # seconds for the supervisor to read its jobs and to listen
-STOP_TIMEOUT = 90.0  # seconds for an orderly shutdown
 _LOOK = 0.2  # seconds between two looks at whether a supervisor that is coming up still lives
+# An end of its own ends the loop, and so do a start that failed and SIGTERM (143, which may come before it is handled);
+# another signal (128 and more) is a death to repair. `trap :` and not "", which would be inherited.
+_GUARD = 'trap : HUP INT QUIT; while "$@"; was=$?; [ $was -gt 128 ] && [ $was -ne 143 ]; do sleep 1; done'
+_GUARD_NAME = "fosterd-guard"
 
 
 class Nobody:
-    """Host the supervisor without an init: it comes up when it is started, and not by itself after a reboot."""
+    """Host the supervisor without an init: it comes back when it is killed, and not by itself after a reboot."""
 
     name = "none"
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
-    def pending(self) -> dict[str, str]:
+    def verify(self, removing: bool = False) -> None:
+        """Accept: there is no init that could refuse."""
+
+    def pending(self) -> tuple[Change, ...]:
         """Return nothing: there is no init that needs a file."""
-        return {}
+        return ()
 
-    def install(self) -> bool:
+    def install(self) -> None:
         """Do nothing: there is no init to tell."""
-        return False
 
-    def remove(self) -> bool:
-        """Do nothing: there is no init to tell."""
-        return False
+    def traces(self) -> tuple[Change, ...]:
+        """Return nothing."""
+        return ()
 
-    def is_running(self) -> bool:
-        """Return whether somebody answers at the supervisor's socket."""
-        return detect.listener(self.layout.socket) is not None
+    def remove(self) -> None:
+        """End what came back between stop() and now."""
+        self.stop(keep_jobs=False)
 
     def status(self) -> HostingStatus:
         """Return who answers at the socket."""
-        pid = detect.listener(self.layout.socket)
+        pid = running.pid_of(self.layout)
         return HostingStatus(os.path.exists(self.layout.fosterd), False, pid is not None, pid)
 
-    def start(self) -> bool:
-        """Start the supervisor as a child of PID 1, return when it is ready; raise InitError when it did not escape."""
-        if self.is_running():
-            return False
+    def start(self) -> None:
+        """Start the supervisor below PID 1, return when it is ready; raise InitError when it did not escape."""
+        if running.pid_of(self.layout) is not None:
+            return
         if not os.access(self.layout.fosterd, os.X_OK):
             raise InitError(f"{self.layout.fosterd} is not there or cannot be executed: install the supervisor first")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind("")  # the kernel chooses an abstract name, unix(7) "autobind"
             ready.settimeout(_LOOK)
             notify = "@" + ready.getsockname()[1:].decode("ascii")
-            pid = _daemonise(self.layout, notify)
+            guard = _daemonise(self.layout, notify)
             try:
-                self._check_escape(pid)
-                self._wait_until_ready(pid, ready)
+                self._check_escape(guard)
+                self._wait_until_ready(guard, ready)
             except InitError:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
+                _end_all(guard)
                 raise
-        return True
 
-    def stop(self) -> bool:
-        """End the supervisor with SIGTERM and wait until it is gone."""
-        pid = detect.listener(self.layout.socket)
-        identity = identify(pid) if pid else None
-        if identity is None:
-            return False
-        descriptor = open_pidfd(identity)
-        if descriptor is None:
-            return False
-        try:
-            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-            poller = select.poll()
-            poller.register(descriptor, select.POLLIN)
-            if not poller.poll(STOP_TIMEOUT * 1000):
-                raise InitError(f"The supervisor (pid {pid}) has not ended within {STOP_TIMEOUT:g} s of SIGTERM")
-        except PermissionError as error:
-            raise InitError(f"No permission to stop the supervisor (pid {pid}): it belongs to another user") from error
-        finally:
-            os.close(descriptor)
-        return True
+    def stop(self, keep_jobs: bool) -> None:
+        """End the supervisor with SIGTERM; its guard reaps it and ends, too."""
+        guards = _guards(self.layout)
+        if not running.end(self.layout, keep_jobs, running.terminate):
+            # It may be away just now, and about to be brought back.
+            for guard in guards:
+                running.terminate(guard)
+        for guard in guards:
+            running.wait_until_gone(guard)
+        running.end(self.layout, keep_jobs, running.terminate)
 
     def _check_escape(self, pid: int) -> None:
         stat = read_stat(pid)
         if stat is None:
-            raise InitError(f"The supervisor ended at once; {self._log()}")
+            raise InitError(f"The supervisor ended at once; {running.last_words(self.layout)}")
         if stat.ppid != 1:
             above = read_stat(stat.ppid)
             name = above.name if above else "unknown"
@@ -114,7 +107,7 @@ class Nobody:
             raise InitError(f"The supervisor cannot get away from here: {found.reason}")
 
     def _wait_until_ready(self, pid: int, ready: socket.socket) -> None:
-        deadline = time.monotonic() + READY_TIMEOUT
+        deadline = time.monotonic() + running.READY_TIMEOUT
         while time.monotonic() < deadline:
             try:
                 if b"READY=1" in ready.recv(4096).split(b"\n"):
@@ -122,23 +115,18 @@ class Nobody:
             except socket.timeout:
                 stat = read_stat(pid)
                 if stat is None or stat.state == "Z":
-                    raise InitError(f"The supervisor ended before it was ready; {self._log()}") from None
-                if self.is_running():
+                    raise InitError(
+                        f"The supervisor ended before it was ready; {running.last_words(self.layout)}"
+                    ) from None
+                if running.pid_of(self.layout) is not None:
                     return
-        raise InitError(f"The supervisor was not ready within {READY_TIMEOUT:g} s; {self._log()}")
-
-    def _log(self) -> str:
-        """Return the last thing that the supervisor said, and where."""
-        try:
-            with open(self.layout.log, encoding="utf-8", errors="replace") as file:
-                lines = file.read()[-4096:].splitlines()
-        except OSError:
-            lines = []
-        return f"its log {self.layout.log} ends with: {lines[-1]}" if lines else f"its log is {self.layout.log}"
+        raise InitError(
+            f"The supervisor was not ready within {running.READY_TIMEOUT:g} s; {running.last_words(self.layout)}"
+        )
 
 
 def _daemonise(layout: Layout, notify: str) -> int:
-    """Start the supervisor in a session of its own, as an orphan; return its pid, whose parent is then final."""
+    """Start the guard in a session of its own, as an orphan; return its pid, whose parent is then final."""
     os.makedirs(os.path.dirname(layout.log), mode=0o755, exist_ok=True)
     log = os.open(layout.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     reader, writer = os.pipe()
@@ -159,6 +147,26 @@ def _daemonise(layout: Layout, notify: str) -> int:
     return int(told)
 
 
+def _guards(layout: Layout) -> list[Identity]:
+    """Return the guards of the supervisor with these files, also while it is away."""
+    wanted = (_GUARD_NAME, *layout.command)
+    found = []
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        identity = identify(pid)
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = tuple(os.fsdecode(word) for word in file.read(8192).split(b"\0"))
+            if identity is not None and words[3:-1] == wanted and os.stat(file.fileno()).st_uid == os.geteuid():
+                found.append(identity)
+    return found
+
+
+def _end_all(guard: int) -> None:
+    """End a guard and what it has started, which is no good where it is."""
+    for pid in (guard, *children().get(guard, ())):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
 def _between(layout: Layout, notify: str, log: int, writer: int) -> NoReturn:
     """Be the process that dies: make a session, fork the daemon, tell its pid."""
     try:
@@ -174,7 +182,7 @@ def _between(layout: Layout, notify: str, log: int, writer: int) -> NoReturn:
 
 
 def _become(layout: Layout, notify: str, log: int) -> NoReturn:
-    """Turn into the supervisor, with nothing left of who asked for it but PATH, HOME and the like."""
+    """Turn into the supervisor's guard, with nothing left of who asked for it but PATH, HOME and the like."""
     try:
         _leave_session_cgroup()
         os.chdir("/")
@@ -183,11 +191,12 @@ def _become(layout: Layout, notify: str, log: int) -> NoReturn:
         os.dup2(null, 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 16 else 1 << 16)
+        os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
         for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        os.execve(layout.fosterd, layout.command, _environment(notify))
+        guarded = ("/bin/sh", "-c", _GUARD, _GUARD_NAME, *layout.command)
+        os.execve("/bin/sh", guarded, _environment(notify))
     except OSError as error:
         os.write(2, f"fosterd: {layout.fosterd}: {error.strerror}\n".encode())
     finally:

@@ -9,6 +9,7 @@ Source: systemd.service(5), systemd.resource-control(5); org.freedesktop.systemd
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import subprocess
@@ -18,9 +19,10 @@ from typing import Optional
 from ...dbus.client import Connection
 from ...dbus.errors import BusError, BusUnreachable
 from ..errors import InitError, InitUnreachable
-from . import files
-from .interface import HostingStatus
+from . import running
+from .interface import Change, HostingStatus
 from .layout import Layout
+from .pieces import MARK, File, Link, Pieces
 
 UNIT = "fosterd.service"
 PATH = "/org/freedesktop/systemd1"
@@ -29,7 +31,7 @@ DESTINATION = "org.freedesktop.systemd1"
 SYSTEM_SOCKET = "/run/systemd/private"
 TIMEOUT = 90.0  # seconds for one job of systemd; a stop may have to wait for every job of ours
 
-_UNIT_TEXT = """# Written by foster.init.supervisor; changes are lost with the next run.
+_UNIT_TEXT = """# {mark}; changes are lost with the next run.
 [Unit]
 Description=foster, the supervisor of this {whose} jobs
 Documentation=https://github.com/foster-init/foster.init
@@ -55,6 +57,7 @@ WantedBy={target}
 def unit_text(layout: Layout) -> str:
     """Return the text of the unit for that layout."""
     return _UNIT_TEXT.format(
+        mark=MARK,
         whose="user's" if layout.user else "host's",
         after="" if layout.user else "After=local-fs.target\nStartLimitIntervalSec=0\n",
         command=" ".join(_quoted(word) for word in layout.command),
@@ -86,51 +89,48 @@ class Systemd:
         config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
         self.folder = folder or (os.path.join(config, "systemd/user") if layout.user else "/etc/systemd/system")
         self.address = f"unix:path={socket or socket_path(layout.user)}"
-        self.unit = os.path.join(self.folder, UNIT)
+        unit = os.path.join(self.folder, UNIT)
         target = "default.target" if layout.user else "multi-user.target"
-        self.wanted = os.path.join(self.folder, f"{target}.wants", UNIT)
+        self._unit = File(unit, unit_text(layout))
+        self._wanted = Link(os.path.join(self.folder, f"{target}.wants", UNIT), unit)
+        self._pieces = Pieces("systemd", (self._unit, self._wanted))
 
     # ---- what systemd knows ----
 
-    def pending(self) -> dict[str, str]:
-        """Return {path: content} of the unit when it is missing or another one."""
-        text = unit_text(self.layout)
-        try:
-            with open(self.unit, encoding="utf-8", errors="surrogateescape") as file:
-                if file.read() == text:
-                    return {}
-        except OSError:
-            pass
-        return {self.unit: text}
+    def verify(self, removing: bool = False) -> None:
+        """Raise InitError when the unit is somebody else's, masked, or cannot be written."""
+        self._pieces.verify(removing)
 
-    def install(self) -> bool:
+    def pending(self) -> tuple[Change, ...]:
+        """Return the unit and its link that are not as wanted, and lingering that is off."""
+        return self._lingering() + self._pieces.pending()
+
+    def install(self) -> None:
         """Write and enable the unit, and let systemd read it; for a user see to it that it outlives the last logout."""
-        if self.layout.user:
+        if self._lingering():
             self.linger()
-        changed = False
-        try:
-            for path, text in self.pending().items():
-                changed |= files.write(path, text.encode("utf-8", "surrogateescape"))
-            if not os.path.islink(self.wanted):
-                os.makedirs(os.path.dirname(self.wanted), exist_ok=True)
-                os.symlink(self.unit, self.wanted)
-                changed = True
-        except OSError as error:
-            raise InitError(f"{error.filename}: {error.strerror}; the unit of the supervisor needs it") from error
-        if changed:
+        if self._pieces.put():
             self._reload()
-        return changed
 
-    def remove(self) -> bool:
+    def traces(self) -> tuple[Change, ...]:
+        """Return the unit and its link."""
+        return self._pieces.traces()
+
+    def remove(self) -> None:
         """Disable and remove the unit, and let systemd forget it."""
-        changed = False
-        for path in (self.wanted, self.unit):
-            if os.path.lexists(path):
-                os.unlink(path)
-                changed = True
-        if changed:
+        if self._pieces.take():
+            for folder in (os.path.dirname(self._wanted.path), self.folder) if self.layout.user else ():
+                with contextlib.suppress(OSError):  # somebody else has units there
+                    os.rmdir(folder)
             self._reload()
-        return changed
+
+    def _lingering(self) -> tuple[Change, ...]:
+        if not self.layout.user:
+            return ()
+        flag = f"/var/lib/systemd/linger/{pwd.getpwuid(os.geteuid()).pw_name}"
+        return (
+            () if os.path.exists(flag) else (Change("let the user's manager outlive the last logout", flag, None, ""),)
+        )
 
     def linger(self) -> None:
         """Ask logind to keep the user's manager after the last logout; raise InitError when it does not."""
@@ -156,37 +156,28 @@ class Systemd:
 
     # ---- running ----
 
-    def start(self) -> bool:
+    def start(self) -> None:
         """Start the unit and wait until the supervisor says that it is ready."""
-        if self.is_running():
-            return False
+        if self._properties("ActiveState")[0] == "active":
+            return
         self._job("StartUnit")
-        return True
+        running.wait_until_up(self.layout, "systemd")
 
-    def stop(self) -> bool:
-        """Stop the unit and wait until the supervisor has ended."""
-        if self._properties("ActiveState")[0] not in ("active", "activating", "reloading", "deactivating"):
-            return False
-        self._job("StopUnit")
-        return True
-
-    def restart(self) -> None:
-        """Stop and start the unit; its jobs go on."""
-        self._job("RestartUnit")
-
-    def is_running(self) -> bool:
-        """Return whether the unit is active."""
-        return self._properties("ActiveState")[0] == "active"
+    def stop(self, keep_jobs: bool) -> None:
+        """Stop the unit and wait until the supervisor has ended; systemd lets jobs that still run go on."""
+        if self._properties("ActiveState")[0] in ("active", "activating", "reloading", "deactivating"):
+            self._job("StopUnit")
+        running.end(self.layout, keep_jobs, running.terminate)  # one that systemd does not know of
 
     def status(self) -> HostingStatus:
         """Return what systemd says about the unit."""
         state, pid = self._properties("ActiveState", "MainPID")
-        running = state == "active"
+        up = state == "active"
         return HostingStatus(
-            installed=os.path.exists(self.unit),
-            enabled=os.path.islink(self.wanted),
-            running=running,
-            pid=int(str(pid)) or None if running and pid is not None else None,
+            installed=self._unit.now() is not None,
+            enabled=self._wanted.now() is not None,
+            running=up,
+            pid=int(str(pid)) or None if up and pid is not None else None,
         )
 
     # ---- the connection ----

@@ -57,6 +57,9 @@ class Host(Protocol):
     @property
     def engine(self) -> Any: ...  # an EngineView
 
+    def now(self) -> float:
+        """Return the time in the engine's terms: seconds, monotonic."""
+
     def submit(self, message: Input, on_reply: Optional[OnReply] = None) -> None:
         """Put a request through the engine; ``on_reply`` gets its Reply or Refuse, now or later."""
 
@@ -64,7 +67,10 @@ class Host(Protocol):
         """Write a sentence into the supervisor's own log."""
 
     def reload(self) -> None:
-        """Read the job folders again."""
+        """Read the job folders again, all of them."""
+
+    def read_changes(self) -> None:
+        """Read what has changed in the job folders."""
 
     def reexec(self) -> None:
         """Execute the supervisor's program anew, with its state; connections end without a reply."""

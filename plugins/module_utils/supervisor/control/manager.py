@@ -12,6 +12,7 @@ from typing import Any, Optional
 from ...dbus.errors import ERROR_INVALID_ARGS, ERROR_NOT_SUPPORTED, BusError
 from ...dbus.upstart import ERROR_PREFIX, FOSTER, MANAGER, job_path
 from ...engine.messages import Emit, Env, InstanceKey, SetJobEnv
+from . import events
 from .request import PENDING, Answer, Request, check_env, find_job, handlers
 
 ERROR_BAD_ADDRESS = "org.freedesktop.DBus.Error.BadAddress"
@@ -19,6 +20,11 @@ ERROR_BAD_ADDRESS = "org.freedesktop.DBus.Error.BadAddress"
 
 def _reload_configuration(request: Request) -> Answer:
     request.host.reload()
+    return None
+
+
+def _read_changes(request: Request) -> Answer:
+    request.host.read_changes()
     return None
 
 
@@ -223,7 +229,17 @@ HANDLERS = {
     ),
     **handlers(
         FOSTER,
-        {"Describe": _describe, "Capabilities": _capabilities, "History": _history, "Explain": _explain},
-        {},
+        {
+            "Describe": _describe,
+            "Capabilities": _capabilities,
+            "History": _history,
+            "Explain": _explain,
+            "Emit": events.emit,
+            "Foresee": events.foresee_event,
+            "Events": events.events,
+            "ReadChanges": _read_changes,
+        },
+        # Foresee changes nothing, but costs as much as all jobs together: not for every local user.
+        {"Emit": "emit an event", "Foresee": "emit an event", "ReadChanges": "reload configuration"},
     ),
 }

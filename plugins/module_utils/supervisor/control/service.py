@@ -16,7 +16,6 @@ from ...dbus.errors import (
     ERROR_FAILED,
     ERROR_INVALID_ARGS,
     ERROR_UNKNOWN_METHOD,
-    ERROR_UNKNOWN_OBJECT,
     BusError,
     ProtocolError,
 )
@@ -94,7 +93,7 @@ class Service:
             if not isinstance(values, Pending):
                 request.answer(values)
         except properties.NoSuchProperty:
-            self._unknown_method(peer, message, ERROR_UNKNOWN_METHOD)
+            self._unknown_method(peer, message)
         except BusError as error:
             request.fail(error.name, error.message)
         except ProtocolError:
@@ -116,7 +115,7 @@ class Service:
         elif member == "Introspect" and interface in ("", upstart.INTROSPECTABLE_INTERFACE):
             self._reply(peer, message, "s", (self._introspection(message.path, one, names),))
         else:
-            self._unknown_method(peer, message, ERROR_UNKNOWN_METHOD if one else ERROR_UNKNOWN_OBJECT)
+            self._unknown_method(peer, message)  # also where there is no such object: Upstart's clients rely on it
 
     def _peer_interface(self, peer: Peer, message: Message) -> None:
         if message.member == "Ping":
@@ -127,12 +126,12 @@ class Service:
             text = f"Unknown method invoked on {upstart.PEER_INTERFACE} interface"
             self._error(peer, message, ERROR_UNKNOWN_METHOD, text)
 
-    def _unknown_method(self, peer: Peer, message: Message, name: str) -> None:
+    def _unknown_method(self, peer: Peer, message: Message) -> None:
         text = (
             f'Method "{message.member}" with signature "{message.signature}" '
             f'on interface "{message.interface or "(null)"}" doesn\'t exist\n'
         )
-        self._error(peer, message, name, text)
+        self._error(peer, message, ERROR_UNKNOWN_METHOD, text)
 
     def _introspection(self, path: str, one: Optional[_Object], names: tuple[str, ...]) -> str:
         jobs = self.host.engine.jobs

@@ -28,6 +28,7 @@ class Cgroups:
         self.root = root
         self.unified = unified
         self.home = os.path.dirname(root)
+        self.folder = os.path.basename(root)
         self._inside = False
         self._home_fd = -1
 

@@ -2,68 +2,126 @@
 """The processes that an instance has started, however they have forked.
 
 With cgroups it is their cgroup's members. Without, it is what the supervisor inherits as a subreaper: every orphan of
-a job becomes
-its child, and is told by its session or by the marker variables that it was started with.
+a job becomes its child, and is told by the mark that it was born with. After a supervisor was killed, orphans of its
+jobs have gone to another parent; then all of /proc is looked through for the mark.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
-from typing import Optional
+from collections.abc import Callable, Collection, Mapping
+from typing import Optional, Protocol
 
 from ...engine.messages import InstanceKey
-from . import proc
+from . import mark, proc
 from .cgroup import Cgroups, folder_name
+
+_Keep = Callable[[str, object], None]  # into the ledger: (key, record or None)
+
+
+class Owned(Protocol):
+    """A process that is tracked: whose it is."""
+
+    key: InstanceKey
 
 
 class Families:
-    """Find the members of each instance's family. ``marker``: (variable, value) that this supervisor's jobs carry."""
+    """Find the members of each instance's family. ``marker``: (variable, value) that this supervisor's jobs carry.
+
+    ``known``: the processes that are tracked, by pid. ``keep`` writes what has to outlive the supervisor.
+    """
 
     def __init__(
-        self, cgroups: Optional[Cgroups], marker: tuple[str, str], known: Callable[[], Collection[int]]
-    ) -> None:
+        self, cgroups: Optional[Cgroups], marker: tuple[str, str], known: Callable[[], Mapping[int, Owned]],
+        keep: _Keep,
+    ) -> None:  # fmt: skip
         self.cgroups = cgroups
         self._marker = marker
         self._known = known
-        self._sessions: dict[InstanceKey, list[int]] = {}
+        self._keep = keep
+        self._marks: dict[InstanceKey, int] = {}
+        self._owners: dict[int, InstanceKey] = {}  # by mark
+        self._orphans: dict[int, Optional[InstanceKey]] = {}
+        self._scattered: set[InstanceKey] = set()  # was there before us: its orphans have other parents
 
-    def started(self, key: InstanceKey, pid: int) -> None:
-        """Note that ``pid``, which leads a session, was started for ``key``."""
-        if self.cgroups is None:
-            self._sessions.setdefault(key, []).append(pid)
+    def mark(self, key: InstanceKey) -> int:
+        """Return the mark that processes of ``key`` are to be born with; on the ledger after its next flush."""
+        found = self._marks.get(key)
+        if found is None:
+            found = mark.new()
+            self._remember(key, found)
+            self._keep(f"mark/{key[0]}//{key[1]}", [key[0], key[1], found])
+        return found
+
+    def restore(self, records: Collection[list[object]]) -> None:
+        """Know the marks that a former supervisor gave out: ``[job, instance, mark]`` each."""
+        for record in records:
+            job, name, number = record
+            if isinstance(number, int):
+                key = (str(job), str(name))
+                self._remember(key, number)
+                self._scattered.add(key)
+
+    def _remember(self, key: InstanceKey, number: int) -> None:
+        self._marks[key] = number
+        self._owners[number] = key
 
     def forget(self, key: InstanceKey) -> None:
-        self._sessions.pop(key, None)
+        """The instance is gone."""
+        self._scattered.discard(key)
+        number = self._marks.pop(key, None)
+        if number is not None:
+            self._owners.pop(number, None)
+            self._keep(f"mark/{key[0]}//{key[1]}", None)
 
     def members(self, key: InstanceKey) -> list[proc.Stat]:
         """Return the living processes of ``key``, the oldest first."""
         if self.cgroups is not None:
             pids = self.cgroups.members(folder_name(*key))
         else:
-            pids = self._by_descent(key)
-        found = [stat for pid in pids if (stat := proc.stat(pid)) is not None and stat.state not in "ZX"]
+            pids = self._by_mark(key)
+        found = [stat for pid in pids if (stat := proc.stat(pid)) is not None and not stat.ended]
         return sorted(found, key=lambda stat: (stat.start_time, stat.pid))
 
-    def _by_descent(self, key: InstanceKey) -> list[int]:
+    def _by_mark(self, key: InstanceKey) -> list[int]:
+        number = self._marks.get(key)
+        if number is None:
+            return []
+        if key in self._scattered:
+            return [pid for pid in proc.all_pids() if mark.of(pid) == number]
         known = self._known()
-        roots = [pid for pid in self._sessions.get(key, ()) if pid in known]
+        found: list[int] = []
         for pid in proc.children(os.getpid()):
-            if pid not in known and self._belongs(pid, key):
-                roots.append(pid)
-        found = list(roots)
-        for pid in roots:
-            found.extend(proc.descendants(pid))
+            tracked = known.get(pid)
+            if (tracked.key if tracked is not None else self._orphan_of(pid)) == key:
+                found.append(pid)
+                found.extend(proc.descendants(pid))
         return list(dict.fromkeys(found))
 
-    def _belongs(self, pid: int, key: InstanceKey) -> bool:
-        stat = proc.stat(pid)
-        if stat is None or stat.state in "ZX":
+    def _orphan_of(self, pid: int) -> Optional[InstanceKey]:
+        """Return whose a child is that we have inherited; looked at once, until it is ``reaped``."""
+        if pid not in self._orphans:
+            self._orphans[pid] = self._owners.get(mark.of(pid) or 0)
+        return self._orphans[pid]
+
+    def reaped(self, pid: int) -> None:
+        """A child of ours is gone; its pid may come again."""
+        self._orphans.pop(pid, None)
+
+    def has(self, key: InstanceKey, pid: int) -> bool:
+        """Tell whether ``pid`` belongs to ``key``: living, or a zombie that nobody has reaped."""
+        if pid <= 1 or pid == os.getpid():
             return False
-        return stat.session in self._sessions.get(key, ()) or self.owner(pid) == key
+        if self.cgroups is not None:
+            return any(path.endswith(f"/{self.cgroups.folder}/{folder_name(*key)}") for path in proc.cgroups(pid))
+        number = self._marks.get(key)
+        return number is not None and mark.of(pid) == number
 
     def owner(self, pid: int) -> Optional[InstanceKey]:
-        """Return the instance whose marker variables ``pid`` carries, None where it has none of ours."""
+        """Return the instance that ``pid`` belongs to, living or zombie; None where it is none of ours."""
+        number = mark.of(pid)
+        if number is not None and number in self._owners:
+            return self._owners[number]
         variables = proc.environment(pid)
         name, value = self._marker
         if variables.get(name) != value or "UPSTART_JOB" not in variables:

@@ -6,11 +6,12 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, Optional
 
+TICKS = os.sysconf("SC_CLK_TCK")  # of start_time, per second
 _KEEPS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # CONFIG_PROC_CHILDREN
 
 
 class Stat(NamedTuple):
-    """Fields of /proc/PID/stat; ``start_time`` is in clock ticks since boot."""
+    """Fields of /proc/PID/stat; ``start_time`` is in clock ticks since boot, ``name`` at most 15 bytes."""
 
     pid: int
     state: str
@@ -18,6 +19,12 @@ class Stat(NamedTuple):
     group: int
     session: int
     start_time: int
+    name: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it is only waiting to be reaped."""
+        return self.state in "ZX"
 
 
 def read(path: str) -> Optional[bytes]:
@@ -51,8 +58,12 @@ def stat(pid: int) -> Optional[Stat]:
         return None
     finally:
         os.close(fd)
-    fields = data[data.rindex(b")") + 2 :].split()
-    return Stat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+    if not data:
+        return None
+    end = data.rindex(b")")
+    fields = data[end + 2 :].split()
+    name = data[data.index(b"(") + 1 : end].decode(errors="replace")
+    return Stat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), name)
 
 
 def start_time(pid: int) -> Optional[int]:
@@ -65,6 +76,22 @@ def environment(pid: int) -> dict[str, str]:
     """Return the environment that ``pid`` was executed with."""
     data = read(f"/proc/{pid}/environ") or b""
     return dict(entry.split("=", 1) for entry in os.fsdecode(data).split("\0") if "=" in entry)
+
+
+def limit(pid: int, name: bytes) -> Optional[int]:
+    """Return the soft limit called ``name`` in /proc/PID/limits (world-readable, also of a zombie); None: unlimited."""
+    data = read(f"/proc/{pid}/limits") or b""
+    start = data.find(name)
+    if start < 0:
+        return None
+    words = data[start + len(name) : start + len(name) + 60].split(None, 1)
+    return int(words[0]) if words and words[0].isdigit() else None
+
+
+def cgroups(pid: int) -> list[str]:
+    """Return the paths of the cgroups of ``pid``, of a zombie those that it died in."""
+    lines = (read(f"/proc/{pid}/cgroup") or b"").decode(errors="surrogateescape").splitlines()
+    return [line.split(":", 2)[2] for line in lines if line.count(":") > 1]
 
 
 def command_line(pid: int) -> bytes:

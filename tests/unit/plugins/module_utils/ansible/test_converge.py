@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.foster.init.plugins.module_utils.ansible.converge import Convergence, Request
 from ansible_collections.foster.init.plugins.module_utils.ansible.errors import NoSupervisor, TaskError
 from ansible_collections.foster.init.plugins.module_utils.dbus.errors import BusError
+from ansible_collections.foster.init.plugins.module_utils.inits.jobfolder import JobFolder
 from ansible_collections.foster.init.plugins.module_utils.job.errors import JobError
 from ansible_collections.foster.init.plugins.module_utils.processes import escape
 
@@ -22,6 +23,7 @@ class FakeSupervisor:
 
     def __init__(self, folder):
         self.folder = folder
+        self.definitions = JobFolder(str(folder))
         self.jobs = {}
         self.told = []
         self.start_error = None
@@ -40,23 +42,26 @@ class FakeSupervisor:
     def describe(self, *names):
         return {name: {**job, "last_failure": self.failure} for name, job in self.jobs.items() if name in names}
 
-    def instance(self, job, instance):
-        return next((each for each in self.jobs[job]["instances"] if each["name"] == instance), None)
+    settle = stays = last_end = None
 
-    settle = stays = None
+    def enabled(self, name):
+        return None
+
+    def look(self, name):
+        return f"look {name}"
 
     def load(self):
         self.told.append("load")
         self.load_quietly()
 
-    def start(self, job, env, timeout):
+    def start(self, job, instance, env, timeout):
         self.told.append(f"start {job} {dict(env)}")
         if self.start_error:
             raise self.start_error
-        name = env.get("N", "")
+        assert instance == env.get("N", "")
         process = {"kind": "main", "pid": 100 + len(self.told), "start_time": 1}
         self.jobs[job]["instances"].append(
-            {"name": name, "goal": "start", "state": "running", "digest": "d", "processes": [process]}
+            {"name": instance, "goal": "start", "state": "running", "digest": "d", "processes": [process]}
         )
 
     def stop_instance(self, job, instance, timeout):

@@ -16,10 +16,20 @@ def test_a_new_and_a_changed_and_a_removed_job_are_announced() -> None:
     assert not host.engine.jobs
 
 
-def test_the_same_definition_again_changes_nothing() -> None:
-    host = Driver("a: exec x")
-    host.define("a", "exec x")
-    assert host.take() == []
+def test_the_same_definition_again_takes_its_own_place() -> None:
+    """As in Upstart, whose clients see it on every touch of the file."""
+    host = Driver("a: exec x; start on e and f")
+    event = host.emit("e")
+    host.define("a", "exec x; start on e and f")
+    assert host.take() == ["- JobRemoved a", "- JobAdded a"]
+    assert not host.answer(event)
+    host.emit("f")
+    assert (host.answer(event), host.status("a")) == ("ok", "start/running")
+    host.define("a", "exec x; start on e and f")
+    host.take()
+    host.stop("a")
+    assert host.take()[-4:] == ["a/ StateChanged waiting", "- JobRemoved a", "- JobAdded a",
+                                "- EventEmitted stopped [JOB=a INSTANCE= RESULT=ok]"]  # fmt: skip
 
 
 def test_a_changed_file_is_loaded_when_the_last_instance_ends() -> None:

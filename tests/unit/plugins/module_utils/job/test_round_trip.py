@@ -23,7 +23,7 @@ from ansible_collections.foster.init.plugins.module_utils.job.model import (
 from ansible_collections.foster.init.plugins.module_utils.job.options import job_from_options, options_from_job
 from ansible_collections.foster.init.plugins.module_utils.job.parser import parse_job
 from ansible_collections.foster.init.plugins.module_utils.job.writer import write_job
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 REPOSITORY = Path(__file__).resolve().parents[5]
@@ -73,7 +73,9 @@ expects = st.one_of(
     st.builds(Expect, st.sampled_from(["fork", "exit"]), st.integers(1, 100).map(str)),
     st.builds(Expect, st.just("newline"), st.integers(0, 1023).map(str)),
     st.builds(Expect, st.just("pidfile"), texts.map(lambda text: "/" + text)),
-    st.builds(Expect, st.sampled_from(["listen", "dbus"]), texts),
+    st.builds(Expect, st.just("dbus"), texts),
+    st.builds(Expect, st.just("listen"), st.sampled_from(["80", "10.0.0.1:80", "[::1]:80", "udp:53", "@name"])),
+    st.builds(Expect, st.just("listen"), texts.map(lambda text: "/" + text)),
     commands.map(lambda process: Expect("check", process.command)),
 )
 limit = st.none() | st.integers(0, 2**63)
@@ -92,7 +94,7 @@ FIELDS = {
          "apparmor_switch"),
         st.none() | trimmed,
     ),
-    **dict.fromkeys(("emits", "export", "imports", "tmpfiles"), tuples_of(texts)),
+    **dict.fromkeys(("emits", "env_files", "export", "imports", "tmpfiles"), tuples_of(texts)),
     **dict.fromkeys(("start_on", "stop_on", "ready_on"), st.none() | conditions),
     **dict.fromkeys(("exec_main", "pre_start", "post_start", "pre_stop", "post_stop"), st.none() | processes),
     **dict.fromkeys(("task", "respawn", "keep_leftovers", "restart_in_place", "debug"), st.booleans()),
@@ -101,6 +103,7 @@ FIELDS = {
     "env": tuples_of(variables),
     "expect": expects,
     "start_timeout": st.none() | seconds,
+    "watchdog": st.none() | seconds,
     "respawn_limit": st.builds(RespawnLimit, small, small) | st.just(RespawnLimit(0, 0)),
     "respawn_delay": st.builds(lambda first, more: RespawnDelay(first, round(first + more, 3)), seconds, seconds),
     "kill_signal": signals | st.just("9"),
@@ -139,6 +142,7 @@ def test_what_is_written_is_canonical(job: Job) -> None:
     assert write_job(parse_job(text, "web", "web.conf")) == text
 
 
+@example(Job("web", cgroup_controllers=(("memory", "\x1f"),)))  # white space for Python, a letter for a job file
 @given(jobs)
 def test_options_of_a_job_make_the_same_job(job: Job) -> None:
     assert job_from_options("web", options_from_job(job)) == job

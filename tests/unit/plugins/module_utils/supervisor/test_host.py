@@ -16,6 +16,7 @@ from ansible_collections.foster.init.plugins.module_utils.supervisor.host import
 from ansible_collections.foster.init.plugins.module_utils.supervisor.kernel import Exit, Started
 from ansible_collections.foster.init.plugins.module_utils.supervisor.ledger import Ledger
 from ansible_collections.foster.init.plugins.module_utils.supervisor.loop import Loop
+from ansible_collections.foster.init.plugins.module_utils.supervisor.means import Means
 from ansible_collections.foster.init.plugins.module_utils.supervisor.recovery import Recovery
 from ansible_collections.foster.init.plugins.module_utils.supervisor.spawn import SpawnError
 
@@ -65,6 +66,9 @@ class FakeKernel:
     def signal_process(self, pid, number):
         self.signals.append((pid, number))
 
+    def signal_member(self, member, number):
+        self.signals.append((member.pid, number))
+
     def start_time(self, pid):
         return 1
 
@@ -97,7 +101,13 @@ class NoFamily:
     def members(self, key):
         return []
 
-    def started(self, key, pid):
+    def mark(self, key):
+        return 0
+
+    def restore(self, records):
+        pass
+
+    def reaped(self, pid):
         pass
 
     def forget(self, key):
@@ -111,10 +121,12 @@ class Place:
         self.kernel = FakeKernel(path)
         self.warnings: list[str] = []
         self.replies: list[object] = []
-        self.host = Host(
+        self.null = null
+        means = Means(
             Engine(("PATH=/bin",)), self.loop, self.kernel, Ledger(str(path)), NoLogs(null), NoFamily(),
             self.warnings.append, null,
         )  # fmt: skip
+        self.host = Host(means)
 
     def define(self, name: str, text: str) -> None:
         self.host.defined(parse_job(text, name, f"/{name}.conf"))
@@ -159,7 +171,7 @@ def test_a_stop_signals_and_is_answered_when_the_process_is_gone(place):
     assert len(place.replies) == 1
     place.die(FIRST, signal=15)
     assert isinstance(place.replies[1], Reply)
-    assert place.host.processes == {}
+    assert place.host.processes.known == {}
 
 
 def test_a_respawning_job_gets_a_new_process(place):
@@ -198,7 +210,7 @@ def test_history_tells_how_processes_ended(place):
 def recovered(place, tmp_path) -> Place:
     """Return what a next supervisor makes of the ledger."""
     place.host.ledger.flush()
-    after = Place(tmp_path / "ledger", place.host.null_fd)
+    after = Place(tmp_path / "ledger", place.null)
     jobs = [job_class.job for job_class in place.host.engine.jobs.values()]
     Recovery(after.host, after.host.ledger.load()).run(jobs)
     after.loop.close()

@@ -87,3 +87,17 @@ def test_a_signal_calls_back_from_the_loop(loop):
         assert seen == ["usr1"]
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_timer_in_years_lets_the_loop_wait_for_other_things(loop):
+    """`kill timeout 2147483647`, which is what a unit without a stop timeout asks for, used to end the supervisor."""
+    reader, writer = os.pipe()
+    seen = []
+    loop.call_later(2.0**31, lambda: None)
+    loop.watch(reader, READ, seen.append)
+    os.write(writer, b"x")
+    loop.turn(None)
+    loop.close()
+    os.close(reader)
+    os.close(writer)
+    assert seen == [READ]

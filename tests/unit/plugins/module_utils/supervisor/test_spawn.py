@@ -62,6 +62,21 @@ def test_variables_keep_what_follows_the_first_equals_sign():
     assert planned("true").env["A"] == "b=c"
 
 
+def test_an_environment_file_replaces_what_env_says(tmp_path):
+    path = tmp_path / "web"
+    path.write_text("A='from the file'\nB=2\n")
+    plan = planned("true", env_files=(str(path), "-/nowhere/at/all"))
+    assert plan.env == {"PATH": "/bin:/usr/bin", "A": "from the file", "B": "2"}
+
+
+@pytest.mark.parametrize(("make", "number"), [(lambda path: None, errno.ENOENT), (os.mkfifo, errno.EINVAL)])
+def test_an_environment_file_that_cannot_be_read_fails_the_start_and_blocks_nothing(tmp_path, make, number):
+    make(tmp_path / "web")
+    with pytest.raises(SpawnError) as caught:
+        planned("true", env_files=(str(tmp_path / "web"),))
+    assert (caught.value.step, caught.value.errno) == ("environment-file", number)
+
+
 def test_ordinary_stanzas_need_no_steps_in_the_child():
     assert not planned("true", umask=0o77, chdir="/tmp").in_child
 

@@ -4,26 +4,29 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.foster.init.plugins.module_utils.inits import detect
 from ansible_collections.foster.init.plugins.module_utils.inits.errors import InitError
-from ansible_collections.foster.init.plugins.module_utils.inits.hosting import none
-from ansible_collections.foster.init.plugins.module_utils.inits.hosting.choose import choose
+from ansible_collections.foster.init.plugins.module_utils.inits.hosting import none, running
 from ansible_collections.foster.init.plugins.module_utils.inits.hosting.layout import Layout
-from ansible_collections.foster.init.plugins.module_utils.processes.identity import read_stat
+from ansible_collections.foster.init.plugins.module_utils.processes.escape import Proof
+from ansible_collections.foster.init.plugins.module_utils.processes.identity import identify, is_alive, read_stat
 
 STAND_IN = """#!{python} -IS
-import os, socket, sys
+import os, signal, socket, sys
 print("up", os.getsid(0) == os.getpid(), sorted(os.listdir("/proc/self/fd"))[:3], flush=True)
+if os.path.exists({socket!r}):
+    os.unlink({socket!r})
 listener = socket.socket(socket.AF_UNIX)
 listener.bind({socket!r})
 listener.listen()
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-notify.connect("\\0" + os.environ["NOTIFY_SOCKET"][1:])
-notify.send(b"READY=1")
+if not notify.connect_ex("\\0" + os.environ["NOTIFY_SOCKET"][1:]):
+    notify.send(b"READY=1")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 listener.accept()
 while True:
     listener.accept()
@@ -50,20 +53,56 @@ def test_start_and_stop(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(none.Nobody, "_check_escape", lambda *_: None)
     nobody = none.Nobody(layout)
     try:
-        assert nobody.start()
-        assert nobody.is_running()
-        assert not nobody.start()
+        nobody.start()
         pid = nobody.status().pid
         assert pid is not None
+        nobody.start()
+        assert nobody.status().pid == pid
         stat = read_stat(pid)
         assert stat is not None
         assert stat.ppid != os.getpid()
         assert stat.session != os.getsid(0)
         assert stat.tty == 0
+        guard = identify(stat.ppid)
+        assert guard is not None
     finally:
-        assert nobody.stop()
-    assert not nobody.is_running()
-    assert not nobody.stop()
+        nobody.stop(keep_jobs=False)
+    assert not nobody.status().running
+    assert not is_alive(guard)
+    nobody.stop(keep_jobs=False)
+
+
+def test_a_killed_supervisor_is_brought_back(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(none.Nobody, "_check_escape", lambda *_: None)
+    monkeypatch.setattr(running, "proof", lambda *_args, **_more: Proof(0, 1, "", 0, "", True, ""))
+    nobody = none.Nobody(layout)
+    try:
+        nobody.start()
+        first = nobody.status().pid
+        assert first
+        killed = identify(first)
+        assert killed
+        os.kill(first, signal.SIGKILL)
+        running.wait_until_gone(killed)
+        assert running.wait_until_up(layout, "the guard") != first
+    finally:
+        nobody.stop(keep_jobs=False)
+    assert not nobody.status().running
+
+
+def test_a_supervisor_that_is_about_to_be_brought_back_is_not(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(none.Nobody, "_check_escape", lambda *_: None)
+    nobody = none.Nobody(layout)
+    try:
+        nobody.start()
+        (guard,) = none._guards(layout)
+        pid = nobody.status().pid
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+    finally:
+        nobody.stop(keep_jobs=False)
+    assert not is_alive(guard)
+    assert none._guards(layout) == []
 
 
 def test_a_subreaper_is_named_and_nothing_is_left(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,13 +121,3 @@ def test_a_supervisor_that_is_not_installed_is_said_to_be(layout: Layout) -> Non
     os.unlink(layout.fosterd)
     with pytest.raises(InitError, match="install the supervisor first"):
         none.Nobody(layout).start()
-
-
-def test_the_way_of_hosting_is_chosen_by_who_answers(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detect, "systemd", lambda _user: None)
-    assert choose(layout).name == "none"
-    monkeypatch.setattr(detect, "systemd", lambda _user: 1)
-    assert choose(layout).name == "systemd"
-    assert choose(layout, "none").name == "none"
-    with pytest.raises(InitError, match="no hosting called sysvinit"):
-        choose(layout, "sysvinit")

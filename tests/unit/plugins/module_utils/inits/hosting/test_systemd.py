@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.foster.init.plugins.module_utils.dbus.client import Connection, Signal
 from ansible_collections.foster.init.plugins.module_utils.dbus.errors import BusError
 from ansible_collections.foster.init.plugins.module_utils.inits.errors import InitError
+from ansible_collections.foster.init.plugins.module_utils.inits.hosting import running
 from ansible_collections.foster.init.plugins.module_utils.inits.hosting.layout import SYSTEM
 from ansible_collections.foster.init.plugins.module_utils.inits.hosting.systemd import Systemd, unit_text
 
@@ -50,8 +51,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 def test_install_writes_enables_and_reloads_once(tmp_path: Path, fake: Fake) -> None:
     systemd = Systemd(SYSTEM, folder=str(tmp_path))
-    assert systemd.install()
-    assert not systemd.install()
+    systemd.install()
+    systemd.install()
     assert (tmp_path / "fosterd.service").read_text() == unit_text(SYSTEM)
     assert (tmp_path / "multi-user.target.wants/fosterd.service").resolve() == tmp_path / "fosterd.service"
     assert fake.calls == ["Reload"]
@@ -59,21 +60,43 @@ def test_install_writes_enables_and_reloads_once(tmp_path: Path, fake: Fake) -> 
 
 def test_pending_is_what_install_would_write(tmp_path: Path, fake: Fake) -> None:
     systemd = Systemd(SYSTEM, folder=str(tmp_path))
-    assert systemd.pending() == {str(tmp_path / "fosterd.service"): unit_text(SYSTEM)}
+    unit, link = systemd.pending()
+    assert (unit.path, unit.before, unit.after) == (str(tmp_path / "fosterd.service"), None, unit_text(SYSTEM))
+    assert link.path == str(tmp_path / "multi-user.target.wants/fosterd.service")
     systemd.install()
-    assert systemd.pending() == {}
+    assert systemd.pending() == ()
+
+
+def test_a_unit_of_somebody_else_is_left_alone(tmp_path: Path, fake: Fake) -> None:
+    unit = tmp_path / "fosterd.service"
+    unit.write_text("[Service]\nExecStart=/opt/other\n")
+    systemd = Systemd(SYSTEM, folder=str(tmp_path))
+    for removing in (False, True):
+        with pytest.raises(InitError, match=r"fosterd\.service was not written by foster\.init"):
+            systemd.verify(removing)
+    unit.unlink()
+    unit.symlink_to("/dev/null")
+    with pytest.raises(InitError, match="is a link"):
+        systemd.install()
+    assert unit.is_symlink()
+    assert fake.calls == []
 
 
 def test_remove_leaves_nothing(tmp_path: Path, fake: Fake) -> None:
     systemd = Systemd(SYSTEM, folder=str(tmp_path))
     systemd.install()
-    assert systemd.remove()
-    assert not systemd.remove()
+    assert len(systemd.traces()) == 2
+    systemd.remove()
+    assert fake.calls == ["Reload", "Reload"]
+    systemd.remove()
+    assert fake.calls == ["Reload", "Reload"]
+    assert systemd.traces() == ()
     assert not (tmp_path / "fosterd.service").exists()
 
 
-def test_start_waits_for_its_own_job(tmp_path: Path, fake: Fake) -> None:
-    assert Systemd(SYSTEM, folder=str(tmp_path)).start()
+def test_start_waits_for_its_own_job(tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "wait_until_up", lambda *_: 77)
+    Systemd(SYSTEM, folder=str(tmp_path)).start()
     assert fake.calls[-1] == "StartUnit"
 
 
@@ -86,7 +109,8 @@ def test_a_start_that_fails_says_where_to_look(tmp_path: Path, fake: Fake) -> No
 def test_what_runs_is_not_started_again_and_its_pid_is_told(tmp_path: Path, fake: Fake) -> None:
     fake.state = "active"
     systemd = Systemd(SYSTEM, folder=str(tmp_path))
-    assert not systemd.start()
+    systemd.start()
+    assert "StartUnit" not in fake.calls
     assert systemd.status().pid == 77
 
 

@@ -149,6 +149,9 @@ class FakeHost:
     def reload(self) -> None:
         self.calls.append("reload")
 
+    def read_changes(self) -> None:
+        self.calls.append("changes")
+
     def reexec(self) -> None:
         self.calls.append("reexec")
 

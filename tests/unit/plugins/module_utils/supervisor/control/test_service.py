@@ -242,11 +242,12 @@ def test_the_environment_table_of_one_instance(world: Any) -> None:
 
 def test_requests_to_the_supervisor_itself(world: Any) -> None:
     client = world.connect()
+    assert value_of(client.call(MANAGER[0], "org.foster.Init1", "ReadChanges")) is None
     for member in ("ReloadConfiguration", "EndSession", "NotifyDiskWriteable"):
         assert value_of(client.call(*MANAGER, member)) is None
     serial = client.request(*MANAGER, "Restart")
     assert [one for one in client.messages() if one.reply_serial == serial] == []
-    assert world.host.calls == ["reload", "shutdown", "reexec"]
+    assert world.host.calls == ["changes", "reload", "shutdown", "reexec"]
 
 
 def test_an_instance_is_stopped_through_its_own_object(world: Any) -> None:
@@ -254,11 +255,13 @@ def test_an_instance_is_stopped_through_its_own_object(world: Any) -> None:
     client.call(*JOB_A, "Start", "asb", ["N=q"], True)
     assert value_of(client.call(*INSTANCE_Q, "Stop", "b", True)) is None
     gone = client.call(*INSTANCE_Q, "Stop", "b", True)
-    assert error_of(gone)[0] == "org.freedesktop.DBus.Error.UnknownObject"
+    assert error_of(gone)[0] == "org.freedesktop.DBus.Error.UnknownMethod"
 
 
+FOSTER = "org.foster.Init1"
 _CHANGES = [
     (*MANAGER, "ReloadConfiguration"),
+    (MANAGER[0], "org.foster.Init1", "ReadChanges"),
     (*MANAGER, "GetState"),
     (*MANAGER, "Restart"),
     (*MANAGER, "EndSession"),
@@ -274,6 +277,8 @@ _CHANGES = [
     (*MANAGER, "ResetEnv", "as", []),
     (*MANAGER, "EmitEvent", "sasb", "e", [], False),
     (*MANAGER, "EmitEventWithFile", "sasbh", "e", [], False, 0),
+    (MANAGER[0], FOSTER, "Emit", "sasb", "e", [], False),
+    (MANAGER[0], FOSTER, "Foresee", "sas", "e", []),
     (MANAGER[0], PROPERTIES, "Set", "ssv", MANAGER[1], "log_priority", ("s", "debug")),
     (*JOB_A, "Start", "asb", [], False),
     (*JOB_A, "Stop", "asb", ["N=q"], False),
@@ -305,7 +310,7 @@ def test_every_changing_method_is_in_the_permission_test() -> None:
 
     reading = {
         "GetJobByName", "GetAllJobs", "GetInstance", "GetInstanceByName", "GetAllInstances", "Describe", "Capabilities",
-        "History", "Explain",
+        "History", "Explain", "Events",
     }  # fmt: skip
     tested = {(call[1], call[2]) for call in _CHANGES}
     for interface in (upstart.MANAGER, upstart.JOB, upstart.INSTANCE, upstart.FOSTER):
@@ -314,7 +319,7 @@ def test_every_changing_method_is_in_the_permission_test() -> None:
 
 
 def test_log_lines_are_not_for_strangers(world: Any) -> None:
-    foster = (MANAGER[0], "org.foster.Init1")
+    foster = (MANAGER[0], FOSTER)
     assert "secret" in value_of(world.connect().call(*foster, "Describe", "as", []))
     found = value_of(world.connect(privileged=False).call(*foster, "Describe", "as", ["a"]))
     assert "secret" not in found and '"exit_status": 1' in found

@@ -10,13 +10,13 @@ import stat
 import tempfile
 from typing import Optional
 
-from .errors import TaskError
+from .errors import InitError
 
 MAX_BYTES = 1 << 20
 
 
 def read(path: str) -> Optional[str]:
-    """Return the text of the regular file at ``path``, None where there is none; raise TaskError for anything else."""
+    """Return the text of the regular file at ``path``, None where there is none; raise InitError for anything else."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -25,21 +25,21 @@ def read(path: str) -> Optional[str]:
         return None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise TaskError(
+            raise InitError(
                 f"{path}: is a symbolic link, which is not followed; put a regular file there or remove it."
             ) from error
-        raise TaskError(f"{path}: cannot be read: {error.strerror}.") from error
+        raise InitError(f"{path}: cannot be read: {error.strerror}.") from error
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise TaskError(f"{path}: is not a regular file; a job is a text file.")
+            raise InitError(f"{path}: is not a regular file; a job is a text file.")
         if status.st_size > MAX_BYTES:
-            raise TaskError(f"{path}: has {status.st_size} bytes; a job file has at most {MAX_BYTES}.")
+            raise InitError(f"{path}: has {status.st_size} bytes; a job file has at most {MAX_BYTES}.")
         data = file.read(MAX_BYTES + 1)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise TaskError(f"{path}: byte {error.start} is not UTF-8; a job is a text file in UTF-8.") from error
+        raise InitError(f"{path}: byte {error.start} is not UTF-8; a job is a text file in UTF-8.") from error
 
 
 def write(path: str, text: str) -> None:
@@ -61,7 +61,7 @@ def write(path: str, text: str) -> None:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise TaskError(f"{path}: cannot be written: {error.strerror}.{_hint(error)}") from error
+        raise InitError(f"{path}: cannot be written: {error.strerror}.{_hint(error)}") from error
 
 
 def remove(path: str) -> None:
@@ -71,7 +71,7 @@ def remove(path: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise TaskError(f"{path}: cannot be removed: {error.strerror}.{_hint(error)}") from error
+        raise InitError(f"{path}: cannot be removed: {error.strerror}.{_hint(error)}") from error
 
 
 def _hint(error: OSError) -> str:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.foster.init.plugins.module_utils.ansible import jobfile
-from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
+from ansible_collections.foster.init.plugins.module_utils.inits import jobfile
+from ansible_collections.foster.init.plugins.module_utils.inits.errors import InitError
 
 
 def test_what_is_written_is_read_and_everybody_may_read_it(tmp_path):
@@ -31,7 +31,7 @@ def test_a_missing_file_is_none(tmp_path):
 def test_a_link_is_refused_whether_it_dangles_or_not(tmp_path, target):
     (tmp_path / "real").write_text("exec a\n")
     (tmp_path / "web.conf").symlink_to(tmp_path / target)
-    with pytest.raises(TaskError, match=r"web\.conf: is a symbolic link"):
+    with pytest.raises(InitError, match=r"web\.conf: is a symbolic link"):
         jobfile.read(str(tmp_path / "web.conf"))
 
 
@@ -39,13 +39,13 @@ def test_noise_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "web.conf"
     with open(path, "wb") as file:
         file.truncate(10 << 20)
-    with pytest.raises(TaskError, match="has 10485760 bytes"):
+    with pytest.raises(InitError, match="has 10485760 bytes"):
         jobfile.read(str(path))
 
 
 def test_a_pipe_does_not_hang_the_task(tmp_path):
     os.mkfifo(tmp_path / "web.conf")
-    with pytest.raises(TaskError, match="not a regular file"):
+    with pytest.raises(InitError, match="not a regular file"):
         jobfile.read(str(tmp_path / "web.conf"))
 
 
@@ -57,7 +57,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(TaskError, match="cannot be written: No space left on device"):
+    with pytest.raises(InitError, match="cannot be written: No space left on device"):
         jobfile.write(str(path), "new\n")
     assert path.read_text() == "old\n"
     assert os.listdir(tmp_path) == ["web.conf"]

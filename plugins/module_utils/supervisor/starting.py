@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a Spawn of the engine becomes a process: what it gets to write to, and what it says `ready` on."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Optional
+
+from ..engine.messages import InstanceKey, Spawn, SpawnFailed
+from ..job.model import Job, ProcessKind
+from .means import Inputs, Means
+from .processes import Processes
+from .readiness.watcher import Watcher
+from .spawn import Plan, SpawnError, plan
+from .tracking.cgroup import folder_name
+
+
+class Starter:
+    """Carries out Spawn; the process is on the ledger before its program is executed."""
+
+    def __init__(self, means: Means, inputs: Inputs, processes: Processes) -> None:
+        self._means = means
+        self._inputs = inputs
+        self._processes = processes
+        self.wanted: Optional[Callable[[Spawn], bool]] = None  # recovery: is the process there already?
+
+    def spawn(self, effect: Spawn) -> None:
+        """Start the process and answer, now or when the child has said how it went."""
+        if self.wanted is not None and not self.wanted(effect):
+            return
+        key, kind, job = effect.key, effect.kind, effect.job
+        try:
+            if kind is ProcessKind.SECURITY and not os.path.isdir("/sys/kernel/security/apparmor"):
+                raise SpawnError("apparmor", 0)
+            self._start(effect, plan(job, kind, effect.env))
+        except SpawnError as error:
+            if error.errno:
+                what = f"{job.name}{f' ({key[1]})' if key[1] else ''} {kind.value} process"
+                self._means.warn(f"{what}: unable to start, step {error.step}: {os.strerror(error.errno)}")
+            self._inputs.answer(SpawnFailed(key, kind, error.step, error.errno))
+
+    def _start(self, effect: Spawn, what: Plan) -> None:
+        key, kind, job = effect.key, effect.kind, effect.job
+        watcher = self._processes.watcher(key, job) if kind is ProcessKind.MAIN else None
+        output, close = self._output(key, job)
+        try:
+            if watcher is not None:
+                what = self._equip(watcher, what)
+            what = what._replace(mark=self._means.families.mark(key))
+            started = self._means.kernel.start(what, output, folder_name(*key))
+        except SpawnError:
+            if watcher is not None:
+                watcher.cancel()
+            raise
+        finally:
+            if close:
+                os.close(output)
+            for fd, _number in what.extra:
+                os.close(fd)
+        tracked = self._processes.track(key, kind, started.pid)
+        self._processes.watch(tracked, watcher)
+        if started.status < 0:
+            self._processes.started(tracked)
+            return
+        self._means.ledger.flush()
+        os.write(started.go, b"!")
+        os.close(started.go)
+        self._processes.prepare(tracked, started.status)
+
+    def _equip(self, watcher: Watcher, what: Plan) -> Plan:
+        try:
+            return watcher.equip(what)
+        except OSError as error:
+            raise SpawnError("expect", error.errno or errno.EIO) from None
+
+    def _output(self, key: InstanceKey, job: Job) -> tuple[int, bool]:
+        """Return the descriptor for a process's output, and whether it is to be closed after the start."""
+        if job.console == "output":
+            try:
+                return os.open("/dev/console", os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC), True
+            except OSError:
+                return self._means.null_fd, False
+        if job.console != "log":
+            return self._means.null_fd, False
+        try:
+            return self._means.logs.open(key, job), True
+        except OSError as error:
+            raise SpawnError("log", error.errno or errno.EIO) from None
