@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol
 
-from ..job.model import Job
+if TYPE_CHECKING:  # the command line client would pay for it at every call
+    from ..job.model import Job
 
 
 class InstanceStatus(NamedTuple):

@@ -85,7 +85,8 @@ class JobFolder:
                     continue  # not there (yet): the watch on its parent tells when it comes
 
     def _changed(self) -> None:
-        concerned = False
+        concerned: set[str] = set()
+        whole = False
         parents = {os.path.dirname(folder.rstrip("/")) for folder in self.folders}
         names = {os.path.basename(folder.rstrip("/")) for folder in self.folders}
         for watch, mask, name in linux.inotify_events(self._inotify):
@@ -93,17 +94,20 @@ class JobFolder:
             if mask & linux.IN_IGNORED:
                 self._watches.pop(watch, None)
             elif path in parents and path not in self.folders:
-                concerned = concerned or name in names
-            elif mask & (linux.IN_ISDIR | linux.IN_Q_OVERFLOW) or name.endswith((".conf", ".override")):
-                concerned = (
-                    concerned
-                    or not (mask & linux.IN_CREATE)
-                    or bool(mask & linux.IN_ISDIR)
-                    or self._is_link(path, name)
-                )
-        if concerned:
+                whole = whole or name in names
+            elif mask & (linux.IN_ISDIR | linux.IN_Q_OVERFLOW):
+                whole = True
+            elif name.endswith((".conf", ".override")) and (not mask & linux.IN_CREATE or self._is_link(path, name)):
+                concerned.add(self._job_name(os.path.join(path, name)))
+        if whole:
             self._add_watches()
             self.reload()
+        elif concerned:
+            self.reload(only=concerned)
+
+    def _job_name(self, path: str) -> str:
+        folder = next((each for each in self.folders if path.startswith(each.rstrip("/") + "/")), os.path.dirname(path))
+        return os.path.splitext(os.path.relpath(path, folder))[0]
 
     def _is_link(self, folder: str, name: str) -> bool:
         """A link is whole when it is made; a file is so when its writer closes it."""
@@ -143,15 +147,20 @@ class JobFolder:
             self._defined, self._vanishing = defined, vanishing
         return jobs
 
-    def reload(self, everything: bool = False) -> None:
-        """Compare the folders with what is known, and report the differences; ``everything``: and what is the same."""
+    def reload(self, everything: bool = False, only: Optional[set[str]] = None) -> None:
+        """Compare the folders with what is known, and report the differences; ``everything``: and what is the same.
+
+        ``only``: look at these jobs and leave others alone, whose files somebody may be writing.
+        """
         current = self.paths()
-        for name in [name for name in self._known if name not in current]:
+        for name in [name for name in self._known if name not in current and (only is None or name in only)]:
             del self._known[name]
             self._gone(name)
         for name in [name for name in self._broken if name not in current]:
             del self._broken[name]
         for name, (path, override) in current.items():
+            if only is not None and name not in only:
+                continue
             source = _Source(tuple(_fingerprint(file) for file in (path, override) if file is not None))
             if self._known.get(name) == source:
                 if everything and name not in self._without_override:

@@ -40,7 +40,7 @@ class Control:
         self._guid = os.urandom(16).hex()
         self._reader = HeaderReader()
         self._service = Service(host)
-        self._waiting: set[Peer] = set()  # with something to send
+        self._waiting: dict[Peer, None] = {}  # those with something to send, in order
         self._flush_planned = False
         loop.watch(listener.socket.fileno(), select.EPOLLIN, self._accept)
 
@@ -67,7 +67,7 @@ class Control:
     def flush(self) -> None:
         """Send everything that waits."""
         self._flush_planned = False
-        waiting, self._waiting = self._waiting, set()
+        waiting, self._waiting = self._waiting, {}
         for peer in waiting:
             peer.flush()
 
@@ -86,7 +86,7 @@ class Control:
                 peer.queue(head + peer.next_serial().to_bytes(4, "little") + tail)
 
     def _plan_flush(self, peer: Peer) -> None:
-        self._waiting.add(peer)
+        self._waiting[peer] = None
         if not self._flush_planned:
             self._flush_planned = True
             self._loop.call_later(0.0, self.flush)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +288,15 @@ def test_a_dangling_link_noise_and_a_fifo_are_one_sentence_each(
         assert status == 1
         assert error.count("\n") == 1
         assert f"{name}.conf" in error
+
+
+def test_a_client_loads_nothing_that_makes_it_slow() -> None:
+    """dataclasses pulls in inspect, which is more than half of what a call costs."""
+    plugins = Path(context_module.__file__).resolve().parents[2]
+    program = (
+        f"import sys; sys.path.insert(0, {str(plugins)!r}); import module_utils.cli.verbs.status; "
+        "import module_utils.cli.main, module_utils.cli.context; "
+        "print(sorted({'dataclasses', 'inspect', 'json', 'asyncio', 'subprocess'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-IS", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

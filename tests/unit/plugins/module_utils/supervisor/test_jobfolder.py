@@ -120,6 +120,37 @@ def test_a_new_file_is_noticed_when_its_writer_closes_it(folder, report, loop, t
     assert report.jobs == {"a": "one"}
 
 
+def test_a_file_that_is_being_written_is_not_read_when_another_is_done(folder, report, loop, tmp_path):
+    """Half a definition was announced, and then replaced, where several files were written at once."""
+    folder.watch()
+    first = tmp_path / "first"
+    with open(first / "slow.conf", "w") as slow:
+        slow.write("exec half\n")
+        slow.flush()
+        (first / "quick.conf").write_text("exec one\n")
+        loop.turn(5)
+        assert report.jobs == {"quick": "one"}
+        slow.write("exec whole\n")
+    loop.turn(5)
+    assert report.jobs == {"quick": "one", "slow": "whole"}
+    with open(first / "slow.conf", "w"):
+        (first / "quick.conf").unlink()
+        loop.turn(5)
+    assert report.gone == ["quick"]
+
+
+def test_reading_everything_tells_of_what_is_the_same(report, loop, tmp_path):
+    (tmp_path / "a.conf").write_text("exec one\n")
+    (tmp_path / "b.conf").write_text("exec one\n")
+    same: list[str] = []
+    folder = JobFolder(loop, [str(tmp_path)], report.defined, report.went, report.warnings.append, again=same.append)
+    folder.reload()
+    (tmp_path / "b.conf").write_text("exec another\n")
+    report.jobs.clear()
+    folder.reload(everything=True)
+    assert (same, report.jobs) == (["a"], {"b": "another"})
+
+
 def test_a_file_in_a_new_folder_is_noticed(folder, report, loop, tmp_path):
     folder.watch()
     (tmp_path / "first" / "sub").mkdir()
