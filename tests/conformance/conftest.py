@@ -16,9 +16,9 @@ import pytest
 _HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(_HERE))
 
-from runner import case, play, session, trace
+from runner import case, compare, play, session, trace
 
-_WORKERS = int(os.environ.get("FOSTER_CONFORMANCE_WORKERS", "2"))  # most of a case is waiting
+_WORKERS = int(os.environ.get("FOSTER_CONFORMANCE_WORKERS", "4"))  # most of a case is waiting
 Recording = Callable[[case.Case], trace.Trace]
 
 
@@ -45,11 +45,19 @@ def recording(
     forker = session.build_forker(_HERE / "forker.c", tmp_path_factory.mktemp("forker"))
 
     def run(chosen: case.Case) -> trace.Trace:
-        place = session.Session(chosen.folder / "conf", init, client, forker)
-        try:
-            return play.Player(chosen, place).play()
-        finally:
-            place.close()
+        """Play a case; where the clients of that run were too slow for its pace, it proves nothing: again, slower."""
+        stretch = session.stretch_for(session.client_seconds(client))
+        while True:
+            place = session.Session(chosen.folder / "conf", init, client, forker, stretch)
+            try:
+                player = play.Player(chosen, place)
+                ours = player.play()
+            finally:
+                place.close()
+            needed = session.stretch_for(player.latency)
+            if needed <= stretch or not compare.found(chosen, ours):
+                return ours
+            stretch = needed
 
     chosen = [item.callspec.params["chosen"] for item in request.session.items if "recording" in item.fixturenames]
     with ThreadPoolExecutor(_WORKERS) as pool:

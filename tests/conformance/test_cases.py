@@ -19,7 +19,7 @@ _ALL = [case.load(folder, _DIFFERENCES) for folder in sorted(_CASES.iterdir())]
 @pytest.mark.parametrize("chosen", _ALL, ids=[each.name for each in _ALL])
 def test_case_matches_its_recording(chosen: case.Case, recording, tmp_path: Path) -> None:
     ours = recording(chosen)
-    found = compare.differences(chosen.expected, ours, tasks=chosen.tasks, followers=chosen.followers)
+    found = compare.found(chosen, ours)
     keep = os.environ.get("FOSTER_CONFORMANCE_KEEP")
     if keep:
         Path(keep).mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from .case import Case
 from .trace import Step, Trace
 
 _PID = re.compile(r"(?<=process )(?:P?\d+|P\?)")  # our own expected traces write P? where any pid may be
@@ -72,6 +73,11 @@ def differences(
     if expected.blocked != ours.blocked:
         found.append(f"left blocked: expected {expected.blocked}, ours {ours.blocked}")
     return found
+
+
+def found(case: Case, ours: Trace) -> list[str]:
+    """Return the differences of a run of `case` from what is expected."""
+    return differences(case.expected, ours, tasks=case.tasks, followers=case.followers)
 
 
 # ---- signals ----------------------------------------------------------------------------------------------

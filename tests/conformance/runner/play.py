@@ -17,10 +17,12 @@ from .case import Case
 from .session import Session
 from .trace import Step, Trace
 
+# All seconds are those of the recordings: a session may stretch them.
 _QUIET = 0.2  # seconds without a signal that end a step, as in the recordings
 _LATE = 2.0  # seconds more that signals of the recording may take on a busy machine
 _LIMIT = 25.0  # seconds for a command in the foreground
 _BLOCKED_LIMIT = 2.0  # the same where it is expected to block for ever
+_NEVER_BLOCK = frozenset(("status", "list", "initctl"))
 _CLIENT_VERBS = frozenset(("start", "stop", "restart", "reload", "status", "emit", "list"))
 
 
@@ -81,6 +83,8 @@ class Player:
     def __init__(self, case: Case, session: Session) -> None:
         self._case = case
         self._session = session
+        self._stretch = session.stretch
+        self.latency = 0.0  # seconds that the slowest client took which had nothing to wait for
         self._background: dict[str, _Command] = {}
         self._seen = 0  # signals so far
         self._promised = 0  # signals in the expected trace up to this step
@@ -117,14 +121,14 @@ class Player:
         elif verb == "wait":
             name, _unused, seconds = rest.partition(" ")
             if name in self._background:
-                self._finish(self._background[name], step, float(seconds or _LIMIT), name)
+                self._finish(self._background[name], step, float(seconds or _LIMIT) * self._stretch, name)
             else:
                 step.notes.append("returned")  # and was reported by an earlier wait
         elif verb == "isrunning":
             waits = rest in self._background and self._background[rest].running()
             step.notes.append("blocked" if waits else "returned")
         elif verb == "sleep":
-            time.sleep(float(rest))
+            time.sleep(float(rest) * self._stretch)
         elif verb == "kill":
             self._kill(step, shlex.split(rest))
         elif verb == "initkill":
@@ -135,10 +139,12 @@ class Player:
         else:
             command = self._command(text)
             limit = _BLOCKED_LIMIT if expected is not None and expected.timed_out else _LIMIT
-            if not command.wait(limit):
+            if not command.wait(limit * self._stretch):
                 step.notes.append("TIMED OUT (blocked)")
                 command.kill()
             command.report(step)
+            if verb in _NEVER_BLOCK:
+                self.latency = max(self.latency, step.seconds)
 
     def _command(self, text: str) -> _Command:
         verb, _unused, rest = text.partition(" ")
@@ -164,14 +170,24 @@ class Player:
         variables = [word for word in more if not word.startswith("proc=")]
         status = Step("status")
         asked = self._command(shlex.join(["status", job, *variables]))
-        asked.wait(_LIMIT)
+        asked.wait(_LIMIT * self._stretch)
         asked.report(status)
+        self.latency = max(self.latency, status.seconds)
         pattern = r", process (\d+)" if kind == "main" else rf"\t{re.escape(kind)} process (\d+)"
         found = re.search(pattern, "\n".join(status.stdout))
         if found is None:
             step.notes.append(f"no {kind} process of {job}: {' '.join(status.stdout + status.stderr)}")
-        else:
+            return
+        try:
             os.kill(int(found[1]), signal.Signals[f"SIG{name}"])
+        except ProcessLookupError:
+            step.notes.append(f"the {kind} process of {job} has just ended")
+
+    def _pause(self, step: Step) -> float:
+        """Return how long it is to be quiet: less by what the client took, to keep the pace of the recordings."""
+        if step.text.startswith("&"):
+            return _QUIET
+        return max(_QUIET - step.seconds / self._stretch, _QUIET / 2)
 
     def _settle(self, step: Step, expected: Optional[Step]) -> None:
         """Wait until nothing has moved for a while; longer while the recording promises more than has come."""
@@ -179,13 +195,14 @@ class Player:
         if listener is None:
             return
         begun = time.monotonic()
+        pause = self._pause(step)
         while True:
             step.signals += (taken := listener.take())
             self._seen += len(taken)
-            waited = time.monotonic() - begun
-            quiet = min(listener.quiet_for(), waited)
+            waited = (time.monotonic() - begun) / self._stretch
+            quiet = min(listener.quiet_for() / self._stretch, waited)
             missing = expected is not None and self._seen < self._promised and self._session.exit_code() is None
-            if quiet >= _QUIET and not (missing and quiet < _LATE and expected is not None and expected.signals):
+            if quiet >= pause and not (missing and quiet < _LATE and expected is not None and expected.signals):
                 return
             if waited > _LIMIT:
                 step.notes.append("signals do not end")

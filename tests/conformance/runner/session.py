@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import re
 import resource
 import shutil
 import signal
@@ -18,24 +20,57 @@ from .listener import Listener
 
 _STARTED_WITHIN = 10.0  # seconds
 _OPEN_FILES = 20000
+_CLIENT = 0.1  # seconds that a client may take without getting into the way of a case
+_LONGEST_STRETCH = 6
+_SECONDS = re.compile(r"^(kill timeout |respawn limit \d+ )(\d+)$", re.MULTILINE)
+_KILL_TIMEOUT = 5  # seconds, where a job file says nothing
+_RUNS = re.compile(r"^(exec|script)\b", re.MULTILINE)
 _COMMANDS = ("initctl", "start", "stop", "restart", "reload", "status", "emit", "list")
 
 
 def build_forker(source: Path, folder: Path) -> Path:
     """Compile forker.c into `folder`. Raises RuntimeError when there is no C compiler."""
+    return _compile(source, folder / "forker")
+
+
+def _compile(source: Path, program: Path, *options: str) -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise RuntimeError("no C compiler for tests/conformance/forker.c: install gcc (and the C library's headers)")
-    program = folder / "forker"
-    subprocess.run([compiler, "-O1", "-w", "-o", str(program), str(source)], check=True)
+        raise RuntimeError(f"no C compiler for {source}: install gcc (and the C library's headers)")
+    subprocess.run([compiler, "-O1", "-w", *options, "-o", str(program), str(source)], check=True)
     return program
+
+
+def stretch_for(seconds: float) -> int:
+    """Return by how much the time of a case is to be stretched where a client takes `seconds`.
+
+    The cases were recorded with a client that takes 4 ms on a machine with nothing else to do, and count on their
+    sleeps being much longer than that. A machine that is slower, or busy, gets as much more time.
+    """
+    return min(max(1, math.ceil(seconds / _CLIENT)), _LONGEST_STRETCH)
+
+
+def client_seconds(client: str) -> float:
+    """Return how long a client takes now."""
+    begun = time.monotonic()
+    subprocess.run([client, "--version"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return time.monotonic() - begun
+
+
+def _stretched(text: str, stretch: int) -> str:
+    """Return a job file in which the seconds that init counts are stretched as well, also those it takes by itself."""
+    text = _SECONDS.sub(lambda match: f"{match[1]}{int(match[2]) * stretch}", text)
+    if _RUNS.search(text) and "kill timeout" not in text:
+        text += f"\nkill timeout {_KILL_TIMEOUT * stretch}\n"
+    return text
 
 
 class Session:
     """The folder of one run and the supervisor in it; `close` ends everything that was started there."""
 
-    def __init__(self, conf: Path, init: str, client: str, forker: Path) -> None:
-        """Lay out the folder with a copy of `conf`; nothing runs yet."""
+    def __init__(self, conf: Path, init: str, client: str, forker: Path, stretch: int = 1) -> None:
+        """Lay out the folder with a copy of `conf`; nothing runs yet. A second of the case takes `stretch` seconds."""
+        self.stretch = stretch
         self.base = Path(tempfile.mkdtemp(prefix="foster-conformance-"))
         self.conf, self.out, self.work = self.base / "conf", self.base / "out", self.base / "work"
         self.logs = self.base / "run" / "log"
@@ -48,7 +83,11 @@ class Session:
         shutil.copytree(conf, self.conf)
         for path in (path for path in self.conf.rglob("*") if path.is_file()):
             path.chmod(0o644)
-            path.write_text(path.read_text().replace("@FORKER@", str(forker)))
+            text = path.read_text().replace("@FORKER@", str(forker))
+            path.write_text(text if self.stretch == 1 else _stretched(text, self.stretch))
+        if self.stretch > 1:
+            source = Path(__file__).resolve().parent.parent / "sleep.c"
+            _compile(source, self.base / "bin" / "sleep", f"-DSTRETCH={self.stretch}")
         for command in _COMMANDS:
             (self.base / "bin" / command).symlink_to(client)
         # In the recordings' order: GetState shows it.
