@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Optional, Protocol
 
 from ..dbus.sockets import SYSTEM_SOCKET, user_socket
 from ..inits import detect
+from ..inits.interface import main_pid
 from ..inits.launch import Launch, Started
 from ..inits.probes import SYSTEMD_SOCKET
 from ..inits.transient import Transient
@@ -22,7 +23,7 @@ from ..job.writer import write_job
 from ..processes.termination import name_of
 from .converge import Convergence, Outcome, Request
 from .errors import TaskError
-from .supervisor import Supervisor, main_pid
+from .supervisor import Supervisor
 
 _LINGER = "/var/lib/systemd/linger"
 # Runs in front of a program for what no stanza of a job says: scheduling policy and input/output priority, by number.
