@@ -174,7 +174,6 @@ options:
     default: auto
 seealso:
   - module: foster.init.job
-  - module: foster.init.reaper_info
 """
 
 EXAMPLES = r"""

@@ -127,7 +127,7 @@ class FosterRunner:
 
     def main_pid(self, name: str) -> int:
         """Return the main process of the job, 0 where there is none."""
-        instances = (Supervisor.open(self._address).describe(name).get(name) or {}).get("instances", ())
+        instances = (Supervisor.open(self._address, self._folder).describe(name).get(name) or {}).get("instances", ())
         return next((main_pid(each) for each in instances), None) or 0
 
     def _converge(self, state: str, name: str, launch: Launch, text: Optional[str] = None) -> Outcome:
@@ -140,7 +140,7 @@ class FosterRunner:
             stay_up=launch.stay_up,
             user=self.user,
         )
-        return Convergence(request, lambda: Supervisor.open(self._address)).run()
+        return Convergence(request, lambda: Supervisor.open(self._address, self._folder)).run()
 
 
 def job_options(launch: Launch) -> dict[str, Any]:

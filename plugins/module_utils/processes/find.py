@@ -52,9 +52,8 @@ def find(pattern: Pattern, processes: Processes, recorded: Optional[Identity] = 
         return Search(list(found.values()))
     # Twice, because a daemon that is about to fork may end after its child had no number yet in the first list.
     for _time in range(2 if exact is None else 1):
-        for process in (
-            processes.all(partial(may_be, pattern)) if exact is None else filter(None, [processes.read(exact)])
-        ):
+        every = processes.all(partial(may_be, pattern)) if exact is None else filter(None, [processes.read(exact)])
+        for process in every:
             if process.pid in found:
                 continue
             verdict = judge(pattern, process)

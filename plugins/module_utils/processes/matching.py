@@ -38,6 +38,7 @@ _NO_SCRIPT = {
     "php": ("-r", "-B", "-R", "-S"),
     "sh": ("-c",),
 }
+_INTERPRETERS = frozenset((*_TAKES_WORD, *_NO_SCRIPT, "awk", "guile", "lua", "tclsh", "wish", "Rscript", "make"))
 
 
 class Pattern(NamedTuple):
@@ -98,8 +99,10 @@ def may_be(pattern: Pattern, glance: Glance) -> bool:
     target = pattern.target
     if target is None or pattern.weak:
         return True
-    if target.file is None or glance.program_file in (target.file, target.interpreter_file):
-        return bool(glance.program)
+    if target.file is None:
+        return glance.program in (target.real, target.path) or family_of(glance.program) in _INTERPRETERS
+    if glance.program_file is not None and glance.program_file in (target.file, target.interpreter_file):
+        return True
     if target.interpreter:
         return family_of(target.interpreter) == family_of(glance.program)
     return glance.program == target.real
