@@ -31,6 +31,9 @@ VERBS = {
     "emit": "emit",
     "tree": "tree",
     "log": "log",
+    "explain": "explain",
+    "history": "history",
+    "capabilities": "capabilities",
     "show-config": "show_config",
     "check-config": "check_config",
     "usage": "usage",
@@ -48,7 +51,7 @@ VERBS = {
     "list-sessions": "list_sessions",
     "fork-trace": "fork_trace",
 }
-OURS = ("tree", "log", "fork-trace")  # not known to Upstart's clients
+OURS = ("tree", "log", "fork-trace", "explain", "history", "capabilities")  # not known to Upstart's clients
 
 COMMON = (
     Option("system", text="ask the supervisor of the system"),

@@ -100,6 +100,20 @@ class Tree:
         """Return the number of the event that each part has taken, from left to right, None where it has none."""
         return [node.event.number if node.event else None for node in self._nodes if node.kind == _MATCH]
 
+    def waits_for(self) -> list[Match]:
+        """Return the parts that have not come true and that matter still: none below an ``or`` that is true."""
+        found = []
+        stack = [self._nodes[-1]]
+        while stack:
+            node = stack.pop()
+            if node.true:
+                continue
+            if node.match is not None:
+                found.append(node.match)
+            elif node.left is not None and node.right is not None:
+                stack += [node.right, node.left]
+        return found
+
     def _hold(self, event: Event) -> None:
         if self._holds:
             self._events.hold(event)

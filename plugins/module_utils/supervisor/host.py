@@ -21,7 +21,6 @@ from ..engine.messages import (
     Forget,
     Input,
     InstanceKey,
-    ProcessExited,
     Refuse,
     Reply,
     SetTimer,
@@ -32,7 +31,7 @@ from ..engine.messages import (
     Warn,
 )  # fmt: skip
 from ..job.model import Job
-from . import report
+from . import explain, report
 from .ending import Ender
 from .history import History
 from .jobfolder import JobFolder
@@ -66,7 +65,7 @@ class Host:
         self.addresses: list[str] = []
         self.on_reexec: Callable[[], None] = lambda: None
         self.on_shutdown: Callable[[], None] = lambda: None
-        self.processes = Processes(means, self)
+        self.processes = Processes(means, self, self.past)
         self.starter = Starter(means, self, self.processes)
         self.ender = Ender(means, self, self.processes)
         self._queue: deque[tuple[Any, Optional[OnReply]]] = deque()
@@ -109,8 +108,6 @@ class Host:
                     self._last_request += 1
                     message = replace(message, request=self._last_request)
                     self._replies[self._last_request] = on_reply
-                elif isinstance(message, ProcessExited):
-                    self.past.ended(message)
                 self._cause = self.past.cause(message)
                 self.carry_out(self.engine.handle(message, self.loop.now()))
             self.ledger.flush()
@@ -168,11 +165,14 @@ class Host:
     def _forget(self, effect: Forget) -> None:
         if self.engine.instance(effect.key) is None:  # not started again meanwhile
             self.logs.forget(effect.key)
+            self.past.gone(effect.key)
             self.ender.forget(effect.key)
 
     def _warn(self, effect: Warn) -> None:
         name = f"{effect.key[0]}{f' ({effect.key[1]})' if effect.key[1] else ''}: " if effect.key else ""
         self.warn(name + effect.text)
+        if effect.key is not None:
+            self.past.note(effect.key, effect.text)
 
     # ---- what the job folders report, and the control socket asks ------------------------------------------------
 
@@ -224,4 +224,4 @@ class Host:
         return report.history(self, job)
 
     def explain(self, job: str, instance: str) -> str:
-        return report.explain(self, job, instance)
+        return explain.explain(self, job, instance)

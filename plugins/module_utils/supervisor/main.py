@@ -126,6 +126,7 @@ class Supervisor:
             if saved:
                 ledger.remove()
             saved = {}
+        self.refused: list[str] = []
         self.cgroups = self._find_cgroups(saved)
         kernel = LinuxKernel(self.cgroups, self.user, null_fd)
         self.logs = Logs(self.loop, self.paths.logs, None if self.session else self._pipes(), self.warn)
@@ -215,7 +216,7 @@ class Supervisor:
         if self.session:
             return None
         unique = "" if self.paths.run == paths.system().run else f"-{os.stat(self.paths.run).st_ino:x}"
-        return Cgroups.find(f"foster{unique}")
+        return Cgroups.find(f"foster{unique}", self.refused)
 
     def _listen(self) -> None:
         self.listeners: list[Listener] = []
@@ -235,6 +236,7 @@ class Supervisor:
             marker = ("FOSTER_SUPERVISOR", self.paths.run)
         engine = Engine(self._environment(), (f"{marker[0]}={marker[1]}",), os.environ)
         families = Families(self.cgroups, marker, lambda: self.host.processes.known, ledger.put)
+        families.refused = self.refused
         means = Means(engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd, self.paths.run)
         self.host = Host(means, self.paths.run)
         self.host.marker = marker

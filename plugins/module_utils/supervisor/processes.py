@@ -12,6 +12,7 @@ from typing import Optional
 
 from ..engine.messages import InstanceKey, ProcessExited, Spawned, SpawnFailed
 from ..job.model import Job, ProcessKind
+from .history import History
 from .kernel import Exit
 from .loop import READ
 from .means import Inputs, Means
@@ -43,9 +44,10 @@ class Tracked:
 class Processes:
     """All that are known, by pid."""
 
-    def __init__(self, means: Means, inputs: Inputs) -> None:
+    def __init__(self, means: Means, inputs: Inputs, past: History) -> None:
         self._means = means
         self._inputs = inputs
+        self.past = past
         self.known: dict[int, Tracked] = {}
         self.helpers: dict[int, Watcher] = {}  # commands that a watcher has started, by pid
 
@@ -168,6 +170,10 @@ class Processes:
         watcher = self.helpers.pop(ended.pid, None)
         if watcher is not None:
             watcher.helper_ended(ended.pid, ended.code)
+            return
+        key = self._means.families.owner(ended.pid)
+        if key is not None:
+            self.past.ended(key, "child", ended.pid, ended.code, ended.signal)
 
     def _adopted_ended(self, tracked: Tracked) -> None:
         code, number = exit_status(tracked.adopted_fd)
@@ -184,6 +190,7 @@ class Processes:
             if tracked.pid not in self.known:
                 return
         self._means.logs.drain(tracked.key)
+        self.past.ended(tracked.key, tracked.kind.value, tracked.pid, code, number)
         watcher = tracked.watcher
         if watcher is not None and self._wants_to_run(tracked.key):
             successor = watcher.exited(code)

@@ -34,12 +34,11 @@ class Recovery:
     def run(self, jobs: list[Job]) -> int:
         """Restore the engine with the definitions of today, and adopt; return how many processes are still there."""
         host = self._host
+        host.past.restore(self._saved)
         host.families.restore([record for key, record in self._saved.items() if key.startswith("mark/")])
         for key, record in self._saved.items():
             if key.startswith("process/"):
                 self._sort(int(key[len("process/") :]), record)
-            elif key.startswith("failure/"):
-                host.past.failures[key[len("failure/") :]] = record
         for pid, (instance_key, kind) in self._alive.items():
             tracked = host.processes.track(instance_key, kind, pid)
             if not host.processes.is_child(pid):

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..job.model import Job
+from ..job.model import Job, ProcessKind
 from ..job.writer import write_job
-from .tracking import proc
+from .readiness.choose import started
+from .tracking import ladder, proc
 from .tracking.cgroup import folder_name
 
 if TYPE_CHECKING:
@@ -62,18 +63,34 @@ def _instance(host: Host, job: str, name: str, running: str) -> dict[str, Any]:
         "name": name,
         "goal": instance.goal,
         "state": instance.state,
-        "processes": [
-            {"kind": kind.value, "pid": pid, "start_time": proc.start_time(pid)}
-            for kind, pid in instance.processes.items()
-        ],
+        "processes": [_process(host, kind.value, pid) for kind, pid in instance.processes.items()],
+        **({"says": says} if (says := _says(host, instance.processes.get(ProcessKind.MAIN, 0))) else {}),
         "cgroup": cgroups.path(folder_name(job, name)) if cgroups is not None else None,
         "log": host.logs.path((job, name)) if instance.job.console == "log" else None,
         "digest": running,
     }
 
 
+def _process(host: Host, kind: str, pid: int) -> dict[str, Any]:
+    """Return a process, and of a main one how sure it is that it is that."""
+    found = {"kind": kind, "pid": pid, "start_time": proc.start_time(pid)}
+    if kind == ProcessKind.MAIN.value:
+        tracked = host.processes.known.get(pid)
+        watcher = tracked.watcher if tracked is not None else None
+        choice = watcher.choice if watcher is not None else started(pid)
+        found.update({"certainty": choice.certainty, "reason": choice.reason})
+    return found
+
+
+def _says(host: Host, main: int) -> dict[str, str]:
+    """Return what the main process tells about itself (sd_notify's STATUS and the like)."""
+    tracked = host.processes.known.get(main)
+    watcher = tracked.watcher if tracked is not None else None
+    return dict(watcher.says) if watcher is not None else {}
+
+
 def capabilities(host: Host) -> str:
-    """Return what the kernel lets us do, and who we are."""
+    """Return what the kernel lets us do, who we are, and each rung of tracking with the reason why one is not used."""
     cgroups = host.families.cgroups
     return json.dumps(
         {
@@ -87,36 +104,36 @@ def capabilities(host: Host) -> str:
             "pidfd": hasattr(os, "pidfd_open"),
             "cgroup": None if cgroups is None else {"path": cgroups.root, "version": 2 if cgroups.unified else 1},
             "ledger": host.ledger.path,
+            "tracking": [rung._asdict() for rung in ladder.rungs(host.families)],
         }
     )
 
 
 def history(host: Host, job: str) -> str:
-    """Return the processes of a job that have ended, the oldest first, and its last failure."""
-    return json.dumps({"job": job, "processes": host.past.of(job), "last_failure": host.past.failures.get(job)})
-
-
-def explain(host: Host, job: str, instance: str) -> str:
-    """Return why an instance is in its state, in one sentence and in parts."""
-    job_class = host.engine.jobs[job]
-    found = job_class.instances.get(instance)
-    if found is None:
-        failure = host.past.failures.get(job)
-        reason = "nothing has started it" if failure is None else f"its {failure['process']} process failed"
-        return json.dumps({"job": job, "instance": instance, "state": "waiting", "reason": reason, "failure": failure})
-    waits = {
-        "starting": "waits for what its starting event has started or stopped",
-        "stopping": "waits for what its stopping event has started or stopped",
-        "pre-start": "its pre-start process runs",
-        "spawned": f"waits for `expect {found.job.expect.kind}` or its program to begin",
-        "post-start": "its post-start process runs",
-        "running": "runs",
-        "pre-stop": "its pre-stop process runs",
-        "killed": "waits for its processes to end",
-        "post-stop": "its post-stop process runs, or a respawn is delayed",
-    }
-    reason = waits.get(found.state, found.state)
-    return json.dumps({"job": job, "instance": instance, "goal": found.goal, "state": found.state, "reason": reason})
+    """Return the processes of a job that have ended, the oldest first, those that live, and what was said."""
+    job_class = host.engine.jobs.get(job)
+    living = []
+    for name in sorted(job_class.instances) if job_class is not None else ():
+        for member in host.families.members((job, name)):
+            tracked = host.processes.known.get(member.pid)
+            living.append(
+                {
+                    "instance": name,
+                    "process": tracked.kind.value if tracked is not None else "child",
+                    "pid": member.pid,
+                    "name": member.name,
+                    "parent": member.parent,
+                }
+            )
+    return json.dumps(
+        {
+            "job": job,
+            "processes": host.past.of(job),
+            "living": living,
+            "notes": host.past.notes(job),
+            "last_failure": host.past.failures.get(job),
+        }
+    )
 
 
 def state(host: Host) -> str:

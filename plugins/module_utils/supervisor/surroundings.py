@@ -37,9 +37,11 @@ class Around:
 
     def members(self) -> list[proc.Stat]:
         helpers, known = self._processes.helpers, self._processes.known
+        found = self._means.families.members(self._key)
+        self._processes.past.seen(self._key, found)
         return [
             member
-            for member in self._means.families.members(self._key)
+            for member in found
             if member.pid not in helpers
             and member.session not in helpers
             and not _is_script(known.get(member.pid))
@@ -88,6 +90,7 @@ class Around:
     def warn(self, text: str) -> None:
         job, instance = self._key
         self._means.warn(f"{job}{f' ({instance})' if instance else ''}: {text}")
+        self._processes.past.note(self._key, text)
 
     # ---- what it may do -----------------------------------------------------------------------------------------
 

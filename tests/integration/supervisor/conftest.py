@@ -7,14 +7,16 @@ python3), and jeepney comes from where the tests have it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ sys.path.insert(0, str(REPOSITORY / "plugins"))
 from module_utils.dbus import upstart
 from module_utils.dbus.client import Connection
 from module_utils.dbus.errors import BusError, BusUnreachable
-from module_utils.supervisor.tracking import proc
+from module_utils.supervisor.tracking import mark, proc
 
 NOBODY = 65534
 
@@ -34,11 +36,13 @@ NOBODY = 65534
 class Supervisor:
     """One supervisor in a folder of its own, with a connection."""
 
-    def __init__(self, folder: Path, as_nobody: bool) -> None:
+    def __init__(self, folder: Path, as_nobody: bool, prefix: Sequence[str] = ()) -> None:
         self.folder = folder
         self.jobs = folder / "jobs"
         self.jobs.mkdir()
         self._as_nobody = as_nobody
+        self._prefix = prefix  # what is executed around it
+        self._output_read = 0
         self.connection: Connection
         if as_nobody:
             for path in (folder, self.jobs):
@@ -61,7 +65,7 @@ class Supervisor:
             packages = str(Path(library.origin).parents[1])
         with open(self.folder / "output", "ab") as output:
             self.daemon = subprocess.Popen(
-                [*prefix, python, str(REPOSITORY / "hacking" / "fosterd"), f"--confdir={self.jobs}",
+                [*self._prefix, *prefix, python, str(REPOSITORY / "hacking" / "fosterd"), f"--confdir={self.jobs}",
                  f"--rundir={self.folder}/run", f"--logdir={self.folder}/log"],
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL,
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": packages, "HOME": str(self.folder)},
@@ -75,6 +79,10 @@ class Supervisor:
                 if time.monotonic() > deadline or self.daemon.poll() is not None:
                     raise AssertionError((self.folder / "output").read_text()) from None
                 time.sleep(0.02)
+
+    def connect(self) -> Connection:
+        """Return one more connection."""
+        return Connection.open(f"unix:path={self.folder}/run/control", 60)
 
     def kill(self) -> None:
         self.connection.close()
@@ -90,8 +98,8 @@ class Supervisor:
         (self.jobs / f"{name}.conf").write_text(text)
         self.connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ReloadConfiguration")
 
-    def call(self, name: str, method: str, *env: str) -> None:
-        self.connection.call(upstart.job_path(name), upstart.JOB_INTERFACE, method, "asb", list(env), True, timeout=20)
+    def call(self, name: str, method: str, *env: str, wait: bool = True) -> None:
+        self.connection.call(upstart.job_path(name), upstart.JOB_INTERFACE, method, "asb", list(env), wait, timeout=60)
 
     def emit(self, name: str) -> None:
         self.connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "EmitEvent", "sasb", name, [], True)
@@ -100,6 +108,48 @@ class Supervisor:
         text = self.connection.call(upstart.MANAGER_PATH, upstart.FOSTER_INTERFACE, "Describe", "as", [name])[0]
         found: dict[str, Any] = json.loads(text)[0]
         return found
+
+    def ask(self, member: str, signature: str, *values: str) -> Any:
+        """Return the answer to a method of org.foster.Init1."""
+        arguments = (upstart.MANAGER_PATH, upstart.FOSTER_INTERFACE, member, signature, *values)
+        return json.loads(self.connection.call(*arguments)[0])
+
+    def explain(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask("Explain", "ss", name, "")
+        return found
+
+    def process(self, name: str) -> dict[str, Any]:
+        """Return what is told of the main process of the only instance."""
+        found: dict[str, Any] = self.describe(name)["instances"][0]["processes"][0]
+        return found
+
+    def output(self) -> str:
+        """Return what the supervisor has written to its own log since ``clean``."""
+        return (self.folder / "output").read_text()[self._output_read :]
+
+    def clean(self) -> None:
+        """Stop and remove every job."""
+        for path in self.jobs.glob("*.conf"):
+            for _instance in self.describe(path.stem)["instances"]:
+                with contextlib.suppress(BusError):
+                    self.call(path.stem, "Stop")
+            path.unlink()
+        self.connection.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ReloadConfiguration")
+        self._output_read = len((self.folder / "output").read_text())
+
+    def family(self, name: str) -> list[int]:
+        """Return the living processes of the job, told from outside: by the mark that the ledger knows."""
+        marks = [
+            record[2]
+            for line in (self.folder / "run" / "ledger").read_text().splitlines()
+            for key, record in [json.loads(line)]
+            if key == f"mark/{name}//" and record
+        ]
+        return [
+            pid
+            for pid in proc.all_pids()
+            if marks and mark.of(pid) in marks and (stat := proc.stat(pid)) is not None and not stat.ended
+        ]
 
     def main(self, name: str) -> int:
         """Return the pid of the main process of the only instance."""
@@ -130,21 +180,35 @@ class Supervisor:
         return path.read_text() if path.exists() else ""
 
 
-@pytest.fixture(params=["own", "nobody"])
-def supervisor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
-    """A running supervisor; at the end it and everything of it are gone."""
-    import tempfile
-
-    as_nobody = request.param == "nobody"
+@contextlib.contextmanager
+def running(user: str, prefix: Sequence[str] = ()) -> Iterator[Supervisor]:
+    """Run a supervisor as "own" or "nobody"; at the end it and everything of it are gone."""
+    as_nobody = user == "nobody"
     if as_nobody and (os.geteuid() != 0 or shutil.which("setpriv") is None):
         pytest.skip("becoming another user needs root and setpriv")
     with tempfile.TemporaryDirectory() as name:
-        made = Supervisor(Path(name), as_nobody)
+        made = Supervisor(Path(name), as_nobody, prefix)
+        try:
+            yield made
+        finally:
+            if made.daemon.poll() is None:
+                assert made.terminate() == 0
+            left = made.copies()
+            for pid in left:
+                os.kill(pid, 9)
+            assert not left
+            assert "Traceback" not in (made.folder / "output").read_text()
+
+
+@pytest.fixture(params=["own", "nobody"])
+def supervisor(request: pytest.FixtureRequest) -> Iterator[Supervisor]:
+    """A running supervisor of its own for each test."""
+    with running(request.param) as made:
         yield made
-        if made.daemon.poll() is None:
-            assert made.terminate() == 0
-        left = made.copies()
-        for pid in left:
-            os.kill(pid, 9)
-        assert not left
-        assert "Traceback" not in (made.folder / "output").read_text()
+
+
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[Supervisor]:
+    """One supervisor for all tests of a file, without cgroups where that can be had: as an ordinary user."""
+    with running("nobody" if os.geteuid() == 0 and shutil.which("setpriv") else "own") as made:
+        yield made

@@ -41,7 +41,9 @@ class Auto(Watcher):
         self._ready(self._settled([member.pid for member in members]))
 
     def _starts_another(self, members: list[proc.Stat]) -> bool:
-        return any(member.parent == self.pid and member.session == member.pid for member in members)
+        """Tell whether somebody has detached itself while the first process is still there."""
+        mine = [member.session for member in members if member.pid == self.pid]
+        return any(member.session not in mine for member in members) if mine else False
 
     def _settled(self, pids: list[int]) -> Choice:
         """Return who is the main process, now that nothing changes any more."""

@@ -33,14 +33,23 @@ class Cgroups:
         self._home_fd = -1
 
     @classmethod
-    def find(cls, name: str) -> Optional[Cgroups]:
-        """Return where cgroups can be made, in a folder called ``name`` that this makes; None where nowhere."""
-        for own, unified in _own_folders():
-            if not _may_use(own):
+    def find(cls, name: str, refused: list[str]) -> Optional[Cgroups]:
+        """Return where cgroups can be made, in a folder called ``name`` that this makes; None where nowhere.
+
+        ``refused`` gets a sentence for each place that cannot be used.
+        """
+        folders = _own_folders()
+        if not any(unified for _own, unified in folders):
+            refused.append("no cgroup v2 is mounted that this process is in")
+        for own, unified in folders:
+            problem = _problem(own)
+            if problem:
+                refused.append(problem)
                 continue
             found = cls(os.path.join(own, name), unified)
             if found._try():
                 return found
+            refused.append(f"the kernel refuses cgroups below {own}")
         return None
 
     @classmethod
@@ -190,16 +199,18 @@ def _own_folders() -> list[tuple[str, bool]]:
     return sorted(found, key=lambda entry: not entry[1])
 
 
-def _may_use(folder: str) -> bool:
-    """Tell whether cgroups may be made in ``folder``: writable, and with systemd as PID 1 also delegated to us."""
+def _problem(folder: str) -> str:
+    """Return why no cgroups may be made in ``folder``: read-only, or not delegated by systemd; "" where they may."""
     if not os.access(os.path.join(folder, _PROCS), os.W_OK) or not os.access(folder, os.W_OK):
-        return False
+        return f"{folder} is not writable for this user"
     if not os.path.isdir("/run/systemd/system"):
-        return True
+        return ""
     for attribute in ("trusted.delegate", "user.delegate"):  # systemd's CGROUP_DELEGATION.md
         try:
             if os.getxattr(folder, attribute) == b"1":
-                return True
+                return ""
         except OSError:
             continue
-    return os.geteuid() != 0  # below user@.service everything that is writable was delegated
+    if os.geteuid() != 0:
+        return ""  # below user@.service everything that is writable was delegated
+    return f"systemd has not delegated {folder}: its unit needs Delegate=yes"

@@ -36,6 +36,7 @@ class Families:
         keep: _Keep,
     ) -> None:  # fmt: skip
         self.cgroups = cgroups
+        self.refused: list[str] = []  # why there is no cgroup, or no better one
         self._marker = marker
         self._known = known
         self._keep = keep

@@ -129,5 +129,12 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def boot_time() -> float:
+    """Return when the machine was started, in seconds since 1970."""
+    data = read("/proc/stat") or b""
+    start = data.find(b"btime ")
+    return float(data[start + 6 : start + 30].split()[0]) if start >= 0 else 0.0
+
+
 def boot_id() -> str:
     return (read("/proc/sys/kernel/random/boot_id") or b"").decode().strip()

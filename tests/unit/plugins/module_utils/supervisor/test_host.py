@@ -110,6 +110,9 @@ class NoFamily:
     def reaped(self, pid):
         pass
 
+    def owner(self, pid):
+        return None
+
     def forget(self, key):
         pass
 
