@@ -63,6 +63,7 @@ class Driver:
         self.held_spawns: set[tuple[str, ProcessKind]] = set()
         self.broken: set[tuple[str, ProcessKind]] = set()
         self.held_families: set[str] = set()
+        self.asked: list[int] = []  # numbers of requests that are to be answered
         self._requests = 0
         self._pid = 100
         for text in definitions:
@@ -227,6 +228,7 @@ class Driver:
         return self._requests
 
     def _ask(self, message: Any) -> int:
+        self.asked.append(message.request)
         self.put(message)
         return int(message.request)
 

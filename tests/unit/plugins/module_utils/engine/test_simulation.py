@@ -10,11 +10,13 @@ import heapq
 import os
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
+from ansible_collections.foster.init.plugins.module_utils.engine.condition import matches_in
 from ansible_collections.foster.init.plugins.module_utils.engine.messages import (
     Define,
+    Effect,
     Emit,
     Input,
     ProcessExited,
@@ -25,9 +27,10 @@ from ansible_collections.foster.init.plugins.module_utils.engine.messages import
     StopAll,
     TimerFired,
 )
-from ansible_collections.foster.init.plugins.module_utils.job.model import ProcessKind
+from ansible_collections.foster.init.plugins.module_utils.job.model import Job, ProcessKind
 from ansible_collections.foster.init.plugins.module_utils.job.parser import parse_job
 from driver import MAIN, Driver
+from invariants import Watch
 
 # The shape of a ChromiumOS boot: milestones without a process, tasks in between, services behind them.
 BOOT = {
@@ -55,7 +58,7 @@ class Machine(Driver):
         self.random = random.Random(seed)
         self.clock: list[tuple[float, int, Input]] = []
         self.started: list[tuple[str, ProcessKind]] = []
-        self.scripts_done: set[tuple[tuple[str, str], ProcessKind]] = set()
+        self.watch: Optional[Watch] = Watch(self)  # None: too many jobs to look at all of them at every step
         self._sequence = 0
 
     def later(self, seconds: float, message: Input) -> None:
@@ -70,10 +73,17 @@ class Machine(Driver):
             self.now, _number, message = heapq.heappop(self.clock)
             if isinstance(message, TimerFired) and self.timers.pop((message.key, message.name), None) is None:
                 continue
-            if isinstance(message, ProcessExited):
-                self.scripts_done.add((message.key, message.kind))
+            ended = isinstance(message, ProcessExited) and message.kind is ProcessKind.PRE_START and not message.code
+            if ended and self.watch is not None:
+                self.watch.pre_started(message.key)
             self.put(message)
         raise AssertionError("it never comes to rest")
+
+    def put(self, message: Input) -> list[Effect]:
+        effects = super().put(message)
+        if self.watch is not None:
+            self.watch.check()
+        return effects
 
     def carry_out(self, effects: Any) -> list[Input]:
         answers = super().carry_out(effects)
@@ -86,10 +96,8 @@ class Machine(Driver):
         answers = super()._spawn(effect)
         key, kind, job = effect.key, effect.kind, effect.job
         self.started.append((key[0], kind))
-        if kind is ProcessKind.PRE_START:
-            self.scripts_done.discard((key, kind))
-        if kind is MAIN and job.pre_start is not None:
-            assert (key, ProcessKind.PRE_START) in self.scripts_done, "main without pre-start"
+        if self.watch is not None:
+            self.watch.spawn(effect)
         if kind is MAIN and job.expect.kind != "none":
             self.later(self.random.uniform(0.01, 0.5), Ready(key, self._pid))
         if kind is not MAIN or job.task:
@@ -150,6 +158,7 @@ def test_services_that_die_come_back_and_a_shutdown_ends_all(seed: int) -> None:
 
 def test_ten_thousand_jobs_and_ten_thousand_events() -> None:
     machine = Machine(0)
+    machine.watch = None
     for number in range(10_000):
         text = f"start on go N={number} or started j{number - 1}\nstop on end\n{'task' if number % 3 else ''}\nexec x\n"
         machine.put(Define(parse_job(text, f"j{number}", f"j{number}.conf")))
@@ -166,26 +175,44 @@ def test_ten_thousand_jobs_and_ten_thousand_events() -> None:
     assert not machine.engine.events.events
 
 
-@pytest.mark.skipif("FOSTER_CORPUS" not in os.environ, reason="FOSTER_CORPUS names no folder of job files")
-def test_real_job_files_boot_and_shut_down() -> None:
-    machine = Machine(1)
-    for path in sorted(Path(os.environ["FOSTER_CORPUS"]).rglob("*.conf")):
+_CORPUS = os.environ.get("FOSTER_CORPUS", "")
+
+
+def _real_jobs() -> list[Job]:
+    """Return the real job files, those of one name once: several of a corpus are for different machines."""
+    jobs: dict[str, Job] = {}
+    for path in sorted(Path(_CORPUS).rglob("*.conf")):
         name = path.stem.rpartition("__")[2]
-        machine.put(Define(parse_job(path.read_text(), name, str(path))))
+        jobs.setdefault(name, parse_job(path.read_text(), name, str(path)))
+    return list(jobs.values())
+
+
+@pytest.mark.skipif(not _CORPUS, reason="FOSTER_CORPUS names no folder of job files")
+@pytest.mark.parametrize("seed", range(3))
+def test_real_job_files_boot_run_and_shut_down(seed: int) -> None:
+    """One boot of everything there is: what a job waits for and no file gives is emitted, then things go wrong."""
+    jobs = _real_jobs()
+    machine = Machine(seed)
+    for job in jobs:
+        machine.put(Define(job))
     _boot(machine)
-    for event in ("startup", "boot-complete", "login-prompt-visible", "start-user-session", "started-user-session"):
-        machine.put(Emit(None, event, (), False))
-    for name in ("startup", "boot-services", "system-services", "ui", "syslog"):
-        for event, extra in (
-            ("starting", ()),
-            ("started", ()),
-            ("stopping", ("RESULT=ok",)),
-            ("stopped", ("RESULT=ok",)),
-        ):
-            machine.put(Emit(None, event, (f"JOB={name}", "INSTANCE=", *extra), False))
+    known = {job.name for job in jobs}
+    for match in dict.fromkeys(match for job in jobs for match in matches_in(job.start_on)):
+        first = match.arguments[0] if match.arguments else ""
+        subject = first.partition("=")[2] if "=" in first else first
+        if subject not in known:
+            extra = ("RESULT=ok",) if match.event.startswith("stop") else ()
+            machine.emit(match.event, f"JOB={subject}", "INSTANCE=", *extra)
     machine.run()
     assert machine.started
+    running = [each for each in machine.engine.catalogue.instances() if MAIN in each.processes]
+    assert len(running) > len(jobs) // 4
+    for instance in machine.random.sample(running, len(running) // 2):
+        if machine.engine.instance(instance.key) is instance and MAIN in instance.processes:
+            machine.now += machine.random.uniform(0, 3)
+            machine.exit(instance.job_class.name, code=machine.random.choice((0, 1)), instance=instance.name)
+    machine.run()
     machine.put(StopAll(99))
     machine.run()
     assert machine.answer(99) == "ok"
-    assert not machine.engine.events.events
+    assert not machine.engine.events.events and not machine.engine.catalogue.instances()
