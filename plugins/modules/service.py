@@ -93,14 +93,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Let unmodified tasks of a role run services through the supervisor
-  hosts: containers
+# In a play, module_defaults can say the same for all its tasks and roles.
+- name: Let the unmodified tasks of a role run services through the supervisor
   module_defaults:
     ansible.builtin.service:
       use: foster.init.service
-  roles:
-    - foster.init.supervisor
-    - some.other.role
+  block:
+    - name: Apply a role that knows nothing of it
+      ansible.builtin.include_role:
+        name: some.other.role
 
 - name: The same for a host, whatever the play
   ansible.builtin.set_fact:
