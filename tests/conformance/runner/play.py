@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Optional
 
 from .case import Case
-from .session import Session
+from .session import Session, asleep
 from .trace import Step, Trace
 
 # All seconds are those of the recordings: a session may stretch them.
@@ -44,6 +44,16 @@ class _Command:
 
     def running(self) -> bool:
         return self._process.poll() is None
+
+    def connected(self) -> bool:
+        """Tell whether it has come as far as it can by itself: it has ended, or sleeps with a connection."""
+        if not self.running():
+            return True
+        try:
+            links = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{self._process.pid}/fd")]
+        except OSError:
+            return False  # it is just ending
+        return any(link.startswith("socket:") for link in links) and asleep(self._process.pid)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end; False when it did not come in time."""
@@ -183,6 +193,17 @@ class Player:
         except ProcessLookupError:
             step.notes.append(f"the {kind} process of {job} has just ended")
 
+    def _wait_for_client(self, step: Step) -> None:
+        """Wait until a client in the background has made its request; 4 ms when the cases were recorded."""
+        command = self._background.get(step.text.partition(" ")[0][1:]) if step.text.startswith("&") else None
+        if command is None or step.text.split()[1] == "sh":
+            return
+        deadline = time.monotonic() + _LIMIT
+        seen = 0
+        while seen < 3 and time.monotonic() < deadline:
+            seen = seen + 1 if command.connected() and self._session.asleep() else 0
+            time.sleep(0.01)
+
     def _pause(self, step: Step) -> float:
         """Return how long it is to be quiet: less by what the client took, to keep the pace of the recordings."""
         if step.text.startswith("&"):
@@ -196,6 +217,7 @@ class Player:
             return
         begun = time.monotonic()
         pause = self._pause(step)
+        self._wait_for_client(step)
         while True:
             step.signals += (taken := listener.take())
             self._seen += len(taken)

@@ -152,6 +152,10 @@ class Session:
                     raise RuntimeError(f"the supervisor does not answer at {self.address}: {problem}\n{said}") from None
                 time.sleep(0.02)
 
+    def asleep(self) -> bool:
+        """Tell whether the supervisor has nothing to do, or has ended."""
+        return self.exit_code() is not None or asleep(self.pid)
+
     def exit_code(self) -> Optional[int]:
         """Return the supervisor's exit code, None while it runs."""
         return self._process.poll() if self._process else None
@@ -184,6 +188,14 @@ class Session:
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.02)
         shutil.rmtree(self.base, ignore_errors=True)
+
+
+def asleep(pid: int) -> bool:
+    """Tell whether a process waits for something; one that is gone does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+    except OSError:
+        return False
 
 
 def _pids() -> list[int]:
