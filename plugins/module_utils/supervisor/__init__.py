@@ -5,5 +5,6 @@ In come signals, sockets, file changes and timers (``loop``); ``host`` makes the
 has changed into the ``ledger``, and only then has the effects acted on: by ``starting`` and ``ending``, with
 ``processes`` as the list of what runs. ``kernel`` and ``spawn`` start and signal processes, ``tracking`` knows which
 ones belong together, ``readiness`` tells when a process can be used, ``logs`` keeps what it prints. ``control`` serves
-the socket. ``recovery`` goes on where a killed supervisor stopped. ``main`` puts it together.
+the socket. ``recovery`` goes on where a killed supervisor stopped. ``main`` puts it together;
+``container`` and ``command`` are for a supervisor that is the first process of a container.
 """

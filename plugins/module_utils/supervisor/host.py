@@ -31,7 +31,7 @@ from ..engine.messages import (
     Warn,
 )  # fmt: skip
 from ..job.model import Job
-from . import explain, report
+from . import explain, report, telling
 from .ending import Ender
 from .history import History
 from .jobfolder import JobFolder
@@ -108,6 +108,8 @@ class Host:
                     self._last_request += 1
                     message = replace(message, request=self._last_request)
                     self._replies[self._last_request] = on_reply
+                elif isinstance(message, ProcessExited):
+                    self._ended(message)
                 self._cause = self.past.cause(message)
                 self.carry_out(self.engine.handle(message, self.loop.now()))
             self.ledger.flush()
@@ -126,6 +128,12 @@ class Host:
             self.ledger.flush()
         for effect in effects:
             self._effects[type(effect)](effect)
+
+    def _ended(self, message: ProcessExited) -> None:
+        instance = self.engine.instance(message.key)
+        line = telling.ended(message) if instance is not None and instance.goal == "start" else None
+        if line is not None:
+            self.warn(line)
 
     def reap(self) -> None:
         """Deal with every child that has ended or stopped."""
@@ -169,8 +177,7 @@ class Host:
             self.ender.forget(effect.key)
 
     def _warn(self, effect: Warn) -> None:
-        name = f"{effect.key[0]}{f' ({effect.key[1]})' if effect.key[1] else ''}: " if effect.key else ""
-        self.warn(name + effect.text)
+        self.warn(f"{telling.title(effect.key)}: {effect.text}" if effect.key else effect.text)
         if effect.key is not None:
             self.past.note(effect.key, effect.text)
 

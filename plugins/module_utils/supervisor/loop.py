@@ -47,7 +47,7 @@ class Loop:
         self._order = itertools.count()
         self._signals: dict[int, Callable[[], None]] = {}
         self._wakeup: Optional[tuple[int, int]] = None
-        self._running = False
+        self._stopped = False
 
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Call ``callback(ready events)`` whenever ``fd`` is ready for one of ``events``; watching again replaces."""
@@ -92,13 +92,12 @@ class Loop:
                 callback()
 
     def stop(self) -> None:
-        """Leave ``run`` after the current round."""
-        self._running = False
+        """Leave ``run`` after the current round, or at once if it has not begun."""
+        self._stopped = True
 
     def run(self) -> None:
         """Dispatch until ``stop``."""
-        self._running = True
-        while self._running:
+        while not self._stopped:
             self.turn(None)
 
     def turn(self, longest: Optional[float] = 0.0) -> None:

@@ -5,20 +5,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import json
 import os
 import signal
 import sys
-import time
 from typing import Any, Optional
 
 from ..engine.engine import Engine
-from ..engine.messages import Emit, StopAll
-from . import linux, paths, session
+from ..engine.messages import Announce, Emit, StopAll
+from . import command, container, environment, linux, lock, paths, reexec, session, telling
+from .console import Console
 from .control.listener import Listener, ListenError
 from .control.server import Control
+from .errors import StartError
 from .host import Host
 from .jobfolder import JobFolder
 from .kernel import LinuxKernel
@@ -28,23 +26,8 @@ from .loop import Loop
 from .means import Means
 from .options import USAGE, Options, UsageError
 from .recovery import Recovery
-from .spawn import SCRIPT_FD
-from .tracking import proc
 from .tracking.cgroup import Cgroups
 from .tracking.family import Families
-
-_LOCK_PATIENCE = 10.0  # seconds for the last children of a killed supervisor to execute their programs
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# PWD and the like say where the shell was that started us; jobs are not there.
-_SESSION_LEFT_OUT = frozenset(("UPSTART_SESSION", "PWD", "OLDPWD", "SHLVL", "_"))
-_USER_VARIABLES = (
-    "HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LANGUAGE", "TZ", "TERM", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME",
-)  # fmt: skip  # not the login session's own: what is started from here outlives it
-
-
-class StartError(Exception):
-    """The supervisor cannot start: one sentence that says why and what to do."""
 
 
 def main(argv: list[str]) -> int:
@@ -78,12 +61,13 @@ class Supervisor:
         user = "--user" in given or ("--system" not in given and os.geteuid() != 0)
         self.session = "--session" in given or (user and bool(options.confdirs) and not options.rundir)
         self.user = user or self.session
+        self.in_container = container.is_first() or bool(options.command)
         self.debug = bool(given & {"--debug", "--verbose"})
         self.paths = self._paths()
         self.hosted = "INVOCATION_ID" in os.environ and os.getpid() != 1
-        self.state: dict[str, Any] = _inherited_state(options.state_fd)
+        self.state: dict[str, Any] = reexec.inherited_state(options.state_fd)
         self.exit_status = 0
-        self.ending = False
+        self.ending = self.left = False
         self.lock = -1
         self.host: Host
 
@@ -98,7 +82,7 @@ class Supervisor:
             found = paths.with_run(found, os.path.abspath(options.rundir))
         if options.confdirs:
             found = found._replace(jobs=tuple(os.path.abspath(folder) for folder in options.confdirs))
-        if options.logdir:
+        if options.logdir and options.logdir != "-":
             found = found._replace(logs=os.path.abspath(options.logdir))
         return found
 
@@ -106,9 +90,12 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until the end; return the exit status."""
-        null_fd = _own_descriptors(self._kept())
+        folder = os.getcwd() if self.options.command else "/"
+        null_fd = reexec.own_descriptors(reexec.kept_descriptors(self.state))
         self._folders()
         self._lock()
+        if self.options.command:
+            self._prepare_command(folder)
         if not self.user:
             os.chdir("/")
         os.umask(0o022)
@@ -117,12 +104,11 @@ class Supervisor:
         if not subreaper:
             self.warn("cannot become a subreaper: processes that leave their job are not followed")
         self.loop = Loop()
-        # a lambda, because there is no host yet
-        self.loop.on_signal(signal.SIGCHLD, lambda: self.host.reap())  # noqa: PLW0108  # pylint: disable=unnecessary-lambda
+        self._signals()
         ledger = Ledger(self._ledger_path())
         saved = ledger.load()
-        boot = proc.boot_id()
-        if saved.get("boot") != boot:
+        life = container.life()
+        if saved.get("boot") != life:
             if saved:
                 ledger.remove()
             saved = {}
@@ -132,10 +118,9 @@ class Supervisor:
         self.logs = Logs(self.loop, self.paths.logs, None if self.session else self._pipes(), self.warn)
         self._listen()
         self._make_host(kernel, ledger, null_fd)
-        ledger.put("boot", boot)
+        ledger.put("boot", life)
         ledger.put("cgroups", None if self.cgroups is None else [self.cgroups.root, self.cgroups.unified])
-        self._begin(saved, null_fd)
-        self._signals()
+        self._begin(saved)
         if self.state.get("terminals"):
             self.logs.take_over(self.state["terminals"])
         self.host.reap()
@@ -143,14 +128,6 @@ class Supervisor:
         _notify("READY=1")
         self.loop.run()
         return self.exit_status
-
-    def _kept(self) -> set[int]:
-        """Return the descriptors that the program before us has left for us."""
-        kept = {fd for each in self.state.get("listeners", ()) for fd in (each[0], each[3]) if fd is not None}
-        kept.update(fd for _key, fd in self.state.get("terminals", ()))
-        if "lock" in self.state:
-            kept.add(self.state["lock"])
-        return kept
 
     def _folders(self) -> None:
         for folder, mode in ((self.paths.run, 0o755), (self.paths.logs, 0o755)):
@@ -162,40 +139,22 @@ class Supervisor:
             raise StartError(f"the folder {self.paths.run} belongs to another user; remove it or choose --rundir")
 
     def _lock(self) -> None:
-        """Be the only supervisor of the run folder.
-
-        Children of a killed supervisor share its lock until they have executed their program; so whoever has the lock
-        knows that
-        every one of them can be told by its marker.
-        """
+        """Be the only supervisor of the run folder."""
         if self.session:
             return
         if "lock" in self.state:
             self.lock = self.state["lock"]
             os.set_inheritable(self.lock, False)
-            return
-        path = os.path.join(self.paths.run, "lock")
-        self.lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        deadline = time.monotonic() + _LOCK_PATIENCE
-        while True:
-            try:
-                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN):
-                    raise
-            holder = (os.pread(self.lock, 64, 0) or b"0").split()
-            alive = int(holder[0]) if holder and holder[0].isdigit() else 0
-            stat = proc.stat(alive) if alive else None
-            if stat is not None and stat.state not in "ZX" and str(stat.start_time).encode() == holder[-1]:
-                raise StartError(f"another supervisor (pid {alive}) runs with {self.paths.run}; stop it first")
-            if time.monotonic() > deadline:
-                raise StartError(
-                    f"{path} is held by a process of an earlier supervisor that does not end; see fuser {path}"
-                )
-            time.sleep(0.002)
-        os.ftruncate(self.lock, 0)
-        os.pwrite(self.lock, f"{os.getpid()} {proc.start_time(os.getpid())}\n".encode(), 0)
+        else:
+            self.lock = lock.take(self.paths.run)
+
+    def _prepare_command(self, folder: str) -> None:
+        if not self.state:  # else the program before us has written it, in the folder that was meant
+            event = self.options.startup_event
+            command.write_job_file(self.paths.run, self.paths.jobs, event, self.options.command, folder)
+        self.paths = self.paths._replace(jobs=(command.folder(self.paths.run), *self.paths.jobs))
+        if container.is_first():
+            container.leave_terminal()
 
     def _ledger_path(self) -> str:
         return os.path.join(self.paths.run, f"ledger-{os.getpid()}" if self.session else "ledger")
@@ -237,7 +196,10 @@ class Supervisor:
         engine = Engine(self._environment(), (f"{marker[0]}={marker[1]}",), os.environ)
         families = Families(self.cgroups, marker, lambda: self.host.processes.known, ledger.put)
         families.refused = self.refused
-        means = Means(engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd, self.paths.run)
+        console = Console(self.in_container, self.options.logdir != "-", command.NAME if self.options.command else None)
+        means = Means(
+            engine, self.loop, kernel, ledger, self.logs, families, self.warn, null_fd, self.paths.run, console
+        )
         self.host = Host(means, self.paths.run)
         self.host.marker = marker
         if self.debug:
@@ -249,27 +211,22 @@ class Supervisor:
             Control(self.host, self.loop, listener, "--open" in self.options.given) for listener in self.listeners
         ]
         self.host.announce = [control.announce for control in self.controls]
+        if self.in_container or self.debug:
+            self.host.announce.append(self._tell)
+        if self.options.command:
+            self.host.announce.append(self._watch_command)
         self.session_file = session.SessionFile(os.environ) if self.session else None
         if self.session_file is not None:
             self.session_file.write(address)
 
     def _environment(self) -> tuple[str, ...]:
-        """Return the table that jobs' processes start from."""
         if self.session:
-            first = [key for key in ("PATH", "TERM") if key in os.environ]  # as Upstart does
-            kept = {key: os.environ[key] for key in (*first, *os.environ) if key not in _SESSION_LEFT_OUT}
-            return tuple(f"{key}={value}" for key, value in kept.items())
-        if self.user:
-            kept = {key: value for key, value in os.environ.items() if key in _USER_VARIABLES or key.startswith("LC_")}
-            kept.setdefault("PATH", _SYSTEM_PATH)
-            return tuple(f"{key}={value}" for key, value in kept.items())
-        container = {"PATH": os.environ["PATH"]} if os.getpid() == 1 and os.environ.get("PATH") else {}
-        kept = {"PATH": _SYSTEM_PATH, "TERM": "linux", **container}
-        if os.getpid() == 1:  # a container's own variables are meant for what runs in it
-            kept = {**os.environ, **kept}
-        return tuple(f"{key}={value}" for key, value in kept.items())
+            return environment.of_session(os.environ)
+        if self.in_container:
+            return environment.of_container(os.environ)
+        return environment.of_user(os.environ) if self.user else environment.of_system()
 
-    def _begin(self, saved: dict[str, Any], null_fd: int) -> None:
+    def _begin(self, saved: dict[str, Any]) -> None:
         host = self.host
         with contextlib.suppress(OSError):
             os.unlink(self._keep_file())
@@ -295,16 +252,18 @@ class Supervisor:
         """Return the file by which an init's script says that SIGTERM is meant for the supervisor alone."""
         return os.path.join(self.paths.run, "keep")
 
-    def _child_changed(self) -> None:
-        self.host.reap()
-
     def _signals(self) -> None:
-        self.loop.on_signal(signal.SIGTERM, self._terminated)
-        self.loop.on_signal(signal.SIGINT, self._interrupted)
-        self.loop.on_signal(signal.SIGHUP, self.host.reload)
-        self.loop.on_signal(signal.SIGUSR2, self.reexec)
-        if os.getpid() == 1:
-            self.loop.on_signal(signal.SIGPWR, lambda: self.host.submit(Emit(None, "power-status-changed", (), False)))
+        """Note signals from now on; they are dealt with in the loop, when there is a host."""
+        on_signal = self.loop.on_signal
+        on_signal(signal.SIGCHLD, lambda: self.host.reap())  # noqa: PLW0108  # pylint: disable=unnecessary-lambda
+        on_signal(signal.SIGHUP, lambda: self.host.reload())  # noqa: PLW0108  # pylint: disable=unnecessary-lambda
+        on_signal(signal.SIGUSR2, self.reexec)
+        on_signal(signal.SIGTERM, self._terminated)
+        on_signal(signal.SIGINT, self.shutdown)
+        if container.is_first():
+            for number in container.ENDING:
+                on_signal(number, self.shutdown)
+            on_signal(signal.SIGPWR, lambda: self.host.submit(Emit(None, "power-status-changed", (), False)))
 
     def warn(self, text: str) -> None:
         """Write one line to the supervisor's own log."""
@@ -319,20 +278,43 @@ class Supervisor:
         else:
             self.shutdown()
 
-    def _interrupted(self) -> None:
-        if os.getpid() == 1:
-            self.host.submit(Emit(None, "control-alt-delete", (), False))
-        else:
-            self.shutdown()
-
     def shutdown(self) -> None:
-        """Stop every job, then end; asked a second time, wait for nothing that an event has started."""
-        event = ("session-end", ("TYPE=shutdown",)) if self.session and not self.ending else ("", ())
-        self.ending = True
-        self.host.submit(StopAll(0, event[0], event[1]), lambda _reply: self._leave(keep=False))
+        """Stop every job, then end. Asked a second time, wait for nothing that an event has started or holds.
+
+        First comes the event `shutdown` (session mode: Upstart's `session-end`, while everything is being stopped), so
+        that jobs that want to be stopped in an order, or to run once more, say so with it.
+        """
+        again, self.ending = self.ending, True
+        if self.session and not again:
+            self.host.submit(StopAll(0, "session-end", ("TYPE=shutdown",)), self._all_stopped)
+        elif again:
+            self._stop_all()
+        else:
+            self.host.submit(Emit(0, "shutdown", (), True), lambda _reply: self._stop_all())
+
+    def _stop_all(self) -> None:
+        self.host.submit(StopAll(0), self._all_stopped)
+
+    def _all_stopped(self, _reply: object) -> None:
+        if not self.left:
+            self._leave(keep=False)
+
+    def _watch_command(self, effect: Announce) -> None:
+        """End when the command has ended, and with its exit status."""
+        if effect.what == "StateChanged" and effect.key == (command.NAME, "") and effect.arguments == ("waiting",):
+            past = self.host.past
+            self.exit_status = command.exit_status(past.of(command.NAME), past.failures.get(command.NAME))
+            if not self.ending:
+                self.shutdown()
+
+    def _tell(self, effect: Announce) -> None:
+        line = telling.changed(effect)
+        if line is not None:
+            self.warn(line)
 
     def _leave(self, keep: bool) -> None:
         """End; ``keep``: the jobs go on, and the next supervisor takes them over."""
+        self.left = True
         host = self.host
         host.ledger.flush()
         for control in self.controls:
@@ -342,6 +324,9 @@ class Supervisor:
             self.session_file.remove()
         if not keep:
             host.ledger.remove()
+            if self.options.command:
+                with contextlib.suppress(OSError):
+                    command.remove_job_file(self.paths.run)
             self._remove_run()
             if self.cgroups is not None:
                 self.cgroups.close()
@@ -384,51 +369,12 @@ class Supervisor:
             keep.extend(fd for _key, fd in state["terminals"])
         else:
             self.logs.close(keep=True)
-        state_fd = os.memfd_create("state", 0)
-        os.write(state_fd, json.dumps(state).encode())
-        os.lseek(state_fd, 0, os.SEEK_SET)
-        for fd in keep:
-            os.set_inheritable(fd, True)
         host.ledger.close()
         if self.cgroups is not None:
             self.cgroups.leave()
-        arguments = [os.fsdecode(word) for word in proc.command_line(os.getpid()).split(b"\0")[:-1]]
-        while "--state-fd" in arguments:
-            at = arguments.index("--state-fd")
-            del arguments[at : at + 2]
         host.kernel.restore_limits()
         _notify("RELOADING=1")
-        os.execv(sys.executable, [*arguments, "--state-fd", str(state_fd)])
-
-
-def _own_descriptors(kept: set[int]) -> int:
-    """Close what the caller has left open, but not ``kept``; have 0, 1 and 2 open, and /dev/null at the number that
-    scripts get.
-
-    Returns that number.
-    """
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) not in kept:
-            try:
-                os.close(int(name))
-            except OSError:
-                continue  # the one that listed the folder
-    null = os.open("/dev/null", os.O_RDWR)
-    while null < 3:
-        null = os.open("/dev/null", os.O_RDWR)
-    if null != SCRIPT_FD:
-        os.dup2(null, SCRIPT_FD, inheritable=False)
-        os.close(null)
-    os.set_inheritable(SCRIPT_FD, False)
-    return SCRIPT_FD
-
-
-def _inherited_state(fd: int) -> dict[str, Any]:
-    if fd < 0:
-        return {}
-    with open(fd, "rb") as file:
-        found: dict[str, Any] = json.loads(file.read())
-    return found
+        reexec.execute_anew(state, keep)
 
 
 def _notify(state: str) -> None:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional, Protocol, Union
 
 from ..engine.engine import Engine
 from ..engine.messages import Input, Refuse, Reply
+from .console import Console
 from .kernel import Kernel
 from .ledger import Ledger
 from .logs import Logs
@@ -31,6 +32,7 @@ class Means:
     warn: Callable[[str], None]
     null_fd: int
     run_folder: Optional[str] = None
+    console: Console = field(default_factory=Console)
 
 
 class Inputs(Protocol):

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 USAGE = """\
-Usage: fosterd [OPTION]...
-Run jobs as a daemon: for the system as root, for oneself as a plain user.
+Usage: fosterd [OPTION]... [-- COMMAND [ARGUMENT]...]
+Run jobs as a daemon: for the system as root, for oneself as a plain user. With a COMMAND, as in a container, run that
+as the job `main`, and end with it and its exit status.
 
   --user                  run the user's own jobs (the default for other users than root)
   --system                run the system's jobs (the default for root)
   --session               behave as Upstart's session init (with --user and --confdir: the default)
   --confdir DIRECTORY     read jobs from here; may be given more than once, the first wins
   --rundir DIRECTORY      keep the control socket and the ledger here
-  --logdir DIRECTORY      write the output of jobs here
+  --logdir DIRECTORY      write the output of jobs here; - for fosterd's own standard output
   --startup-event EVENT   emit EVENT instead of `startup` at the beginning
   --no-startup-event      emit none
   --open                  let every local user read (changes stay with root and the supervisor's own user)
@@ -20,18 +21,20 @@ Run jobs as a daemon: for the system as root, for oneself as a plain user.
   --help, --version
 """
 
+STATE_FD = "--state-fd"  # internal: from the program that executed itself anew
 _WITH_VALUE = (
     "--confdir",
     "--rundir",
     "--logdir",
     "--startup-event",
-    "--state-fd",
+    STATE_FD,
+    "--default-console",
     "--append-confdir",
     "--prepend-confdir",
 )
 _FLAGS = (
     "--user", "--system", "--session", "--no-startup-event", "--open", "--debug", "--verbose", "--help", "--version",
-    "--no-dbus", "--no-sessions", "--no-inherit-env", "--no-log", "--restart", "--default-console",
+    "--no-dbus", "--no-sessions", "--no-inherit-env", "--no-log", "--restart",
 )  # fmt: skip
 
 
@@ -40,7 +43,10 @@ class UsageError(Exception):
 
 
 class Options:
-    """What the command line says. ``state_fd``: from the program that executed itself anew, -1 for none."""
+    """What the command line says. ``state_fd``: from the program that executed itself anew, -1 for none.
+
+    ``command``: what follows ``--``.
+    """
 
     def __init__(self, arguments: list[str]) -> None:
         self.given: set[str] = set()
@@ -49,7 +55,7 @@ class Options:
         self.logdir = ""
         self.startup_event = "startup"
         self.state_fd = -1
-        pending = list(arguments)
+        pending, self.command = split_command(arguments)
         while pending:
             word = pending.pop(0)
             name, equals, value = word.partition("=")
@@ -75,7 +81,17 @@ class Options:
             self.logdir = value
         elif name == "--startup-event":
             self.startup_event = value
-        elif value.isdigit():
+        elif name == STATE_FD:
+            if not value.isdigit():
+                raise UsageError(f"{name} needs a number")
             self.state_fd = int(value)
-        else:
-            raise UsageError(f"{name} needs a number")
+
+
+def split_command(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return (what stands before ``--``, what follows it)."""
+    if "--" not in arguments:
+        return list(arguments), []
+    at = arguments.index("--")
+    if at + 1 == len(arguments):
+        raise UsageError("a command has to follow `--`; see fosterd --help")
+    return arguments[:at], arguments[at + 1 :]

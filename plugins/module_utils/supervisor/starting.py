@@ -44,21 +44,24 @@ class Starter:
     def _start(self, effect: Spawn, what: Plan) -> None:
         key, kind, job = effect.key, effect.kind, effect.job
         watcher = self._processes.watcher(key, job) if kind is ProcessKind.MAIN else None
-        output, close = self._output(key, job)
+        output = -1
         try:
             if watcher is not None:
                 what = self._equip(watcher, what)
             what = what._replace(mark=self._means.families.mark(key))
-            started = self._means.kernel.start(what, output, folder_name(*key))
+            if self._means.console.takes(job):
+                what = what._replace(extra=(*what.extra, *self._means.console.descriptors(job)))
+            elif job.console == "log":
+                output = self._log(key, job)
+            started = self._means.kernel.start(what, self._means.null_fd if output < 0 else output, folder_name(*key))
         except SpawnError:
             if watcher is not None:
                 watcher.cancel()
             raise
         finally:
-            if close:
-                os.close(output)
-            for fd, _number in what.extra:
-                os.close(fd)
+            for fd, _number in (*what.extra, (output, 1)):
+                if fd >= 0:
+                    os.close(fd)
         tracked = self._processes.track(key, kind, started.pid)
         self._processes.watch(tracked, watcher)
         if started.status < 0:
@@ -75,16 +78,9 @@ class Starter:
         except OSError as error:
             raise SpawnError("expect", error.errno or errno.EIO) from None
 
-    def _output(self, key: InstanceKey, job: Job) -> tuple[int, bool]:
-        """Return the descriptor for a process's output, and whether it is to be closed after the start."""
-        if job.console == "output":
-            try:
-                return os.open("/dev/console", os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC), True
-            except OSError:
-                return self._means.null_fd, False
-        if job.console != "log":
-            return self._means.null_fd, False
+    def _log(self, key: InstanceKey, job: Job) -> int:
+        """Return a descriptor that leads to the instance's log."""
         try:
-            return self._means.logs.open(key, job), True
+            return self._means.logs.open(key, job)
         except OSError as error:
             raise SpawnError("log", error.errno or errno.EIO) from None

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real supervisor, started from the working tree, as root and as an ordinary user.
 
-The ordinary user is nobody where the tests run as root; its interpreter is FOSTER_TEST_PYTHON (default: the system's
-python3), and jeepney comes from where the tests have it.
+The ordinary user is nobody where the tests run as root.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import shutil
@@ -22,15 +20,14 @@ from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(REPOSITORY / "plugins"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[2] / "plugins")]
 
 from module_utils.dbus import upstart
 from module_utils.dbus.client import Connection
 from module_utils.dbus.errors import BusError, BusUnreachable
 from module_utils.supervisor.tracking import mark, proc
-
-NOBODY = 65534
+from program import FOSTERD, NOBODY, fosterd_environment, system_python
 
 
 class Supervisor:
@@ -50,25 +47,15 @@ class Supervisor:
         self.daemon = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        python = os.environ.get("FOSTER_TEST_PYTHON") or shutil.which("python3", path="/usr/bin:/bin") or sys.executable
-        library = importlib.util.find_spec("jeepney")
-        if library is None or library.origin is None:
-            pytest.skip("jeepney is not installed")
         prefix: list[str] = []
         if self._as_nobody:
             prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-            private = self.folder / "library"
-            if not private.exists():
-                shutil.copytree(Path(library.origin).parent, private / "jeepney")
-            packages = str(private)
-        else:
-            packages = str(Path(library.origin).parents[1])
         with open(self.folder / "output", "ab") as output:
             self.daemon = subprocess.Popen(
-                [*self._prefix, *prefix, python, str(REPOSITORY / "hacking" / "fosterd"), f"--confdir={self.jobs}",
+                [*self._prefix, *prefix, system_python(), FOSTERD, f"--confdir={self.jobs}",
                  f"--rundir={self.folder}/run", f"--logdir={self.folder}/log"],
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": packages, "HOME": str(self.folder)},
+                env=fosterd_environment(self.folder),
             )  # fmt: skip
         deadline = time.monotonic() + 20
         while True:
