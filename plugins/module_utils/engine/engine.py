@@ -7,7 +7,7 @@ its main loop). What is to be done comes back as a list of effects, in order; no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Optional
 
 from ..job.model import Job, ProcessKind
@@ -118,8 +118,11 @@ class Engine:
         self._go_on()
         return self._take_effects()
 
-    def changes(self) -> list[tuple[str, Any]]:
-        """Return what has changed since the last call: (record key, JSON-able record), or None for one that is gone."""
+    def changes(self) -> Iterator[tuple[str, Any]]:
+        """Yield what has changed since it was asked last: (record key, JSON-able record), or None for one that is gone.
+
+        Take all of it before the engine gets its next input.
+        """
         return self._records.changes(self)
 
     def restore(self, saved: Mapping[str, Any], jobs: Iterable[Job], now: float) -> list[Effect]:

@@ -8,7 +8,7 @@ Inputs carry a ``request``: a number that the caller chose, which comes back in 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from ..job.model import Job, ProcessKind
 
@@ -90,8 +90,7 @@ class Emit:
     tell: bool = False
 
 
-@dataclass(frozen=True)
-class Spawned:
+class Spawned(NamedTuple):
     """The process that a Spawn asked for was started and has executed its program."""
 
     key: InstanceKey
@@ -210,8 +209,7 @@ class Consequences:
 # ---- effects ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Spawn:
+class Spawn(NamedTuple):
     """Start a process of an instance with exactly ``env``; answer with Spawned or SpawnFailed."""
 
     key: InstanceKey
@@ -275,8 +273,7 @@ class Refuse:
     message: str
 
 
-@dataclass(frozen=True)
-class Announce:
+class Announce(NamedTuple):
     """Tell listeners. ``what`` is the D-Bus signal: JobAdded, JobRemoved, InstanceAdded, InstanceRemoved, GoalChanged,
     StateChanged, Failed, EventEmitted. ``key``: (job, instance), (job, "") or None; ``arguments``: the signal's own."""
 

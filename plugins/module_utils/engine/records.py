@@ -8,7 +8,7 @@ has lost the connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -52,21 +52,26 @@ class Records:
         """Note that the job environment has changed."""
         self._environment = True
 
-    def changes(self, engine: Engine) -> list[tuple[str, Any]]:
-        """Return the records that differ from what was returned before; None for those that are gone."""
-        found: list[tuple[str, Any]] = []
+    def changes(self, engine: Engine) -> Iterator[_Entry]:
+        """Yield the records that differ from what was yielded before; None for those that are gone.
+
+        They are made one by one, since there may be thousands: take them all before the engine goes on.
+        """
         if self._environment:
-            found.append(self._of_environment(engine))
-        found += [self._of_definition(engine, name) for name in self._classes]
-        found += [self._of_condition(engine, name) for name in self._conditions]
-        found += [self._of_event(engine, number) for number in sorted(engine.events.changed)]
-        found += [self._of_instance(engine, key) for key in engine.lifecycle.changed]
-        self._classes.clear()
-        self._conditions.clear()
-        self._environment = False
-        engine.events.changed.clear()
-        engine.lifecycle.changed.clear()
-        return [each for each in found if self._worth_writing(*each)]
+            self._environment = False
+            yield self._of_environment(engine)
+        while self._classes:
+            yield from self._worth_writing(*self._of_definition(engine, self._classes.pop()))
+        while self._conditions:
+            yield from self._worth_writing(*self._of_condition(engine, self._conditions.pop()))
+        changed = engine.events.changed
+        for number in sorted(changed):
+            yield from self._worth_writing(*self._of_event(engine, number))
+        changed.clear()
+        instances = engine.lifecycle.changed
+        for key in instances:
+            yield from self._worth_writing(*self._of_instance(engine, key))
+        instances.clear()
 
     def whole(self, engine: Engine) -> dict[str, Any]:
         """Return every record as it is now, for a twin of ``engine``; what changes() returns next stays the same."""
@@ -98,15 +103,14 @@ class Records:
         instance = engine.instance(key)
         return f"instance/{key[0]}//{key[1]}", _encode_instance(instance) if instance else None
 
-    def _worth_writing(self, key: str, record: Any) -> bool:
-        """Tell whether there is anything to write; what came and went between two calls needs no record."""
+    def _worth_writing(self, key: str, record: Any) -> Iterator[_Entry]:
+        """Yield what there is to write, if anything; what came and went between two calls needs no record."""
         if record is not None:
             self._written.add(key)
-            return True
-        if key in self._written:
+            yield key, record
+        elif key in self._written:
             self._written.discard(key)
-            return True
-        return False
+            yield key, None
 
     # ---- the way back ---------------------------------------------------------------------------------------
 

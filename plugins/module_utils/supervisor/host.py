@@ -119,14 +119,15 @@ class Host:
             if inputs > _BURST:
                 self.loop.call_later(1.0, self.kernel.give_back_memory)
 
-    def carry_out(self, effects: Sequence[Any]) -> None:
-        """Write down what has changed, then act."""
-        changes = self.engine.changes()
-        if changes:
-            self.ledger.put_all((f"engine/{key}", record) for key, record in changes)
+    def carry_out(self, effects: list[Any]) -> None:
+        """Write down what has changed, then act; ``effects`` is empty afterwards."""
+        for key, record in self.engine.changes():
+            self.ledger.put(f"engine/{key}", record)
         if any(type(effect) in _ACTS for effect in effects):
             self.ledger.flush()
-        for effect in effects:
+        effects.reverse()
+        while effects:  # each is given back before what comes next takes memory: there may be thousands
+            effect = effects.pop()
             self._effects[type(effect)](effect)
 
     def _ended(self, message: ProcessExited) -> None:

@@ -11,12 +11,20 @@ import errno
 import os
 import resource
 import signal
+import time
+from collections.abc import Mapping
 from typing import NamedTuple, Optional, Protocol
 
 from . import linux
-from .spawn import Plan, SpawnError, Surroundings, fork_child, spawn
+from .posix_spawn import CgroupSpawn
+from .spawn import CATCHABLE, Execute, Plan, SpawnError, Surroundings, fork_child, posix_spawn, spawn
 from .tracking import mark, proc
 from .tracking.cgroup import Cgroups
+
+_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")  # nanoseconds
+
+# What says that the kernel, or a filter in a container, does not know CLONE_INTO_CGROUP.
+_NOT_INTO_CGROUP = frozenset((errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBUSY, errno.EBADF))
 
 
 class Exit(NamedTuple):
@@ -48,6 +56,7 @@ class Kernel(Protocol):
     def signal_member(self, member: proc.Stat, number: int) -> None: ...
     def forbid_forks(self, pid: int) -> None: ...
     def start_time(self, pid: int) -> Optional[int]: ...
+    def ticks(self) -> int: ...
     def restore_limits(self) -> None: ...
     def give_back_memory(self) -> None: ...
 
@@ -62,26 +71,50 @@ class LinuxKernel:
             null_fd, os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), nofile, user_mode
         )
         self._own_nofile = (nofile[1], nofile[1])
+        unified = cgroups is not None and cgroups.unified
+        self._born_in = CgroupSpawn.find(CATCHABLE) if unified else None
         resource.setrlimit(resource.RLIMIT_NOFILE, self._own_nofile)
 
     def start(self, plan: Plan, output: int, cgroup: Optional[str]) -> Started:
         """Start a process with its output on ``output``, born in ``cgroup``; raise SpawnError."""
+        execute = None
         if cgroup is not None and self.cgroups is not None:
             try:
                 self.cgroups.prepare(cgroup, plan.job.cgroup)
-                self.cgroups.enter(cgroup)
+                if self._born_in is not None and not plan.in_child:
+                    execute = self._execution(self._born_in, self.cgroups, cgroup)
+                else:
+                    self.cgroups.enter(cgroup)
             except OSError as error:
                 raise SpawnError("cgroup", error.errno or errno.EIO) from None
         with mark.worn(plan.mark):
             if plan.in_child:
                 return Started(*fork_child(plan, output, self._around))
             if self._around.nofile == self._own_nofile:
-                return Started(spawn(plan, output, self._around))
+                return Started(spawn(plan, output, self._around, execute))
             resource.setrlimit(resource.RLIMIT_NOFILE, self._around.nofile)
             try:
-                return Started(spawn(plan, output, self._around))
+                return Started(spawn(plan, output, self._around, execute))
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, self._own_nofile)
+
+    def _execution(self, born_in: CgroupSpawn, cgroups: Cgroups, cgroup: str) -> Execute:
+        """Return how a process is executed that the kernel is to put into ``cgroup``."""
+
+        def execute(program: str, argv: list[str], env: Mapping[str, str], duplicates: list[tuple[int, int]]) -> int:
+            folder = os.open(cgroups.path(cgroup), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                return born_in.start(program, argv, env, duplicates, folder)
+            except OSError as error:
+                if error.errno not in _NOT_INTO_CGROUP:
+                    raise
+            finally:
+                os.close(folder)
+            self._born_in = None
+            cgroups.enter(cgroup)
+            return posix_spawn(program, argv, env, duplicates)
+
+        return execute
 
     def settle(self) -> None:
         """Go back to the supervisor's own cgroup, after one or many starts."""
@@ -159,6 +192,10 @@ class LinuxKernel:
 
     def start_time(self, pid: int) -> Optional[int]:
         return proc.start_time(pid)
+
+    def ticks(self) -> int:
+        """Return the time that a process gets for its start time if it is started now: clock ticks since boot."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // _TICK
 
 
 def signal_number(name: str) -> int:

@@ -13,10 +13,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
 from typing import Any, Optional
 
 _COMPACT_LINES = 4000  # written since the last compaction
+_MUCH = 65536  # bytes that wait for a flush at most
 
 
 class Ledger:
@@ -26,7 +26,7 @@ class Ledger:
         self.path = path
         self._fd = -1
         self._lines = 0
-        self._pending: list[bytes] = []
+        self._pending = bytearray()
         self._due = _COMPACT_LINES
         self._encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -54,27 +54,30 @@ class Ledger:
         return found
 
     def put(self, key: str, record: Any) -> None:
-        """Note that ``key`` is now ``record`` (None: gone); on file after ``flush``."""
-        if self.path is not None:
-            self._pending.append(self._encode([key, record]).encode() + b"\n")
-
-    def put_all(self, changes: Iterable[tuple[str, Any]]) -> None:
-        for key, record in changes:
-            self.put(key, record)
+        """Note that ``key`` is now ``record`` (None: gone); on file after ``flush``, or before if there is much."""
+        if self.path is None:
+            return
+        self._pending += self._encode([key, record]).encode()
+        self._pending += b"\n"
+        self._lines += 1
+        if len(self._pending) > _MUCH:
+            self._write()
 
     def flush(self) -> None:
         """Write what was noted; raise OSError."""
-        if not self._pending or self.path is None:
-            return
-        data = b"".join(self._pending)
-        self._lines += len(self._pending)
-        self._pending.clear()
+        if self._pending:
+            self._write()
+            if self._lines >= self._due:
+                self.compact()
+
+    def _write(self) -> None:
         if self._fd < 0:
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        while data:
-            data = data[os.write(self._fd, data) :]
-        if self._lines >= self._due:
-            self.compact()
+            self._fd = self._open(self.path or "", os.O_APPEND)
+        while self._pending:
+            del self._pending[: os.write(self._fd, self._pending)]
+
+    def _open(self, path: str, flags: int) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
 
     def compact(self) -> None:
         """Write the file anew with only what counts, and put it in place of the old one at once; raise OSError."""
@@ -82,7 +85,7 @@ class Ledger:
             return
         lines = self._read()
         new = self.path + ".new"
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = self._open(new, os.O_TRUNC | os.O_APPEND)
         data = b"".join(lines.values())
         while data:
             data = data[os.write(fd, data) :]

@@ -30,19 +30,33 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class _Channel:
-    """The reading end for one instance, and what was read and is not yet written."""
+    """The reading end for one instance, and what was read and is not yet written. ``name``: of log and pipe."""
 
-    __slots__ = ("keep", "key", "path", "pending", "pipe", "reader", "size", "start")
+    __slots__ = ("keep", "key", "logs", "name", "pending", "reader", "size", "start")
 
-    def __init__(self, key: InstanceKey, path: str, pipe: str) -> None:
+    def __init__(self, key: InstanceKey, name: str, logs: Logs) -> None:
         self.key = key
-        self.path = path
-        self.pipe = pipe
+        self.name = name
+        self.logs = logs
         self.reader = -1
         self.pending = b""
         self.size: Optional[int] = None
         self.keep = _KEEP
         self.start = 0
+
+    @property
+    def path(self) -> str:
+        """The log file."""
+        return f"{self.logs.folder}/{self.name}.log"
+
+    @property
+    def pipe(self) -> str:
+        """The named pipe, "" where there are terminals."""
+        return f"{self.logs.pipes}/{self.name}" if self.logs.pipes is not None else ""
+
+    def ready(self, events: int) -> None:
+        """Write down what there is to be read."""
+        self.logs.receive(self, bool(events & HANGUP))
 
 
 class Logs:
@@ -50,8 +64,8 @@ class Logs:
 
     def __init__(self, loop: Loop, folder: str, pipes: Optional[str], warn: Callable[[str], None]) -> None:
         self._loop = loop
-        self._folder = folder
-        self._pipes = pipes
+        self.folder = folder
+        self.pipes = pipes
         self._warn = warn
         self._channels: dict[InstanceKey, _Channel] = {}
         self._older: list[_Channel] = []  # terminals of processes that another of their instance was started after
@@ -59,17 +73,17 @@ class Logs:
 
     def path(self, key: InstanceKey) -> str:
         """Return where the output of ``key`` is written."""
-        return os.path.join(self._folder, file_name(key) + ".log")
+        return os.path.join(self.folder, file_name(key) + ".log")
 
     def open(self, key: InstanceKey, job: Job) -> int:
         """Return a descriptor for the output of a new process of ``key``; close it after the start; raise OSError."""
-        if self._pipes is None:
+        if self.pipes is None:
             self._set_aside(key)
         channel = self._channel(key)
         channel.size = job.log_size
         channel.keep = _KEEP if job.log_keep is None else job.log_keep
         channel.start = self._length(channel)
-        if self._pipes is None:
+        if self.pipes is None:
             master, slave = os.openpty()
             os.set_blocking(master, False)
             self._read_from(channel, master)
@@ -80,7 +94,7 @@ class Logs:
 
     def adopt(self, keys: list[InstanceKey]) -> None:
         """Go on reading the pipes that a former supervisor left, of ``keys``; drop the others once they are read."""
-        if self._pipes is None:
+        if self.pipes is None:
             return
         known = {file_name(key) for key in keys}
         for key in keys:
@@ -88,13 +102,11 @@ class Logs:
             if os.path.exists(channel.pipe):
                 channel.start = self._length(channel)
                 self._open_pipe(channel)
-        for name in os.listdir(self._pipes):
+        for name in os.listdir(self.pipes):
             if name not in known:
-                channel = _Channel(
-                    (name, ""), os.path.join(self._folder, name + ".log"), os.path.join(self._pipes, name)
-                )
+                channel = _Channel((name, ""), name, self)
                 self._open_pipe(channel)
-                self._receive(channel)
+                self.receive(channel)
 
     def hand_over(self) -> list[tuple[InstanceKey, int]]:
         """Return the terminals, for the program that follows this one in the same process."""
@@ -110,10 +122,10 @@ class Logs:
     def drain(self, key: InstanceKey) -> None:
         """Write down what ``key`` has put out so far."""
         for channel in [each for each in self._older if each.key == key]:
-            self._receive(channel)
+            self.receive(channel)
         current = self._channels.get(key)
         if current is not None and current.reader >= 0:
-            self._receive(current)
+            self.receive(current)
 
     def tail(self, key: InstanceKey, lines: int = 10) -> list[str]:
         """Return the last lines that ``key`` wrote since its process was started."""
@@ -137,7 +149,7 @@ class Logs:
         if channel is None:
             return
         if channel.reader >= 0:
-            self._receive(channel)  # a pipe that children keep open stays watched until they are gone
+            self.receive(channel)  # a pipe that children keep open stays watched until they are gone
         else:
             self._unlink(channel)
 
@@ -145,7 +157,7 @@ class Logs:
         """Stop reading; ``keep``: a next supervisor goes on with the pipes."""
         for channel in (*self._older, *self._channels.values()):
             if channel.reader >= 0:
-                self._receive(channel)
+                self.receive(channel)
             if keep and channel.reader >= 0:
                 self._loop.unwatch(channel.reader)
                 os.close(channel.reader)
@@ -158,7 +170,7 @@ class Logs:
         channel = self._channels.get(key)
         if channel is None or channel.reader < 0:
             return
-        self._receive(channel)
+        self.receive(channel)
         if channel.reader >= 0:
             del self._channels[key]
             self._older.append(channel)
@@ -166,9 +178,7 @@ class Logs:
     def _channel(self, key: InstanceKey) -> _Channel:
         channel = self._channels.get(key)
         if channel is None:
-            name = file_name(key)
-            pipe = os.path.join(self._pipes, name) if self._pipes is not None else ""
-            channel = self._channels[key] = _Channel(key, os.path.join(self._folder, name + ".log"), pipe)
+            channel = self._channels[key] = _Channel(key, file_name(key), self)
         return channel
 
     def _open_pipe(self, channel: _Channel) -> None:
@@ -178,9 +188,9 @@ class Logs:
 
     def _read_from(self, channel: _Channel, fd: int) -> None:
         channel.reader = fd
-        self._loop.watch(fd, READ, lambda events: self._receive(channel, bool(events & HANGUP)))
+        self._loop.watch(fd, READ, channel.ready)
 
-    def _receive(self, channel: _Channel, hung_up: bool = False) -> None:
+    def receive(self, channel: _Channel, hung_up: bool = False) -> None:
         """Read until there is nothing more; close at the end of the channel."""
         reader = channel.reader
         while channel.reader == reader and reader >= 0:

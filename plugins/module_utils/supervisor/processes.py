@@ -53,10 +53,17 @@ class Processes:
 
     # ---- coming -----------------------------------------------------------------------------------------------
 
-    def track(self, key: InstanceKey, kind: ProcessKind, pid: int) -> Tracked:
-        """Note a process of ``key`` in the ledger (which has to be flushed) and in memory."""
+    def track(self, key: InstanceKey, kind: ProcessKind, pid: int, since: Optional[int] = None) -> Tracked:
+        """Note a process of ``key`` in the ledger (which has to be flushed) and in memory.
+
+        ``since``: the tick just before we started it. Then its start time lies between that and now, which tells it
+        from others as well as its start time does, and /proc need not be read.
+        """
         tracked = self.known[pid] = Tracked(key, kind, pid)
-        self._means.ledger.put(f"process/{pid}", [key[0], key[1], kind.value, self._means.kernel.start_time(pid)])
+        kernel = self._means.kernel
+        began = kernel.start_time(pid) if since is None else since
+        ended = began if since is None else kernel.ticks()
+        self._means.ledger.put(f"process/{pid}", [key[0], key[1], kind.value, began, ended])
         return tracked
 
     def started(self, tracked: Tracked) -> None:

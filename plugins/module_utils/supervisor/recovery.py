@@ -55,13 +55,10 @@ class Recovery:
         return len(self._alive)
 
     def _sort(self, pid: int, record: Any) -> None:
-        job, name, kind, start_time = record
+        job, name, kind, earliest, latest = record
         stat = proc.stat(pid)
-        if (
-            stat is not None
-            and stat.start_time == start_time
-            and (stat.state not in "ZX" or stat.parent == os.getpid())
-        ):
+        ours = stat is not None and earliest is not None and earliest <= stat.start_time <= latest
+        if stat is not None and ours and (stat.state not in "ZX" or stat.parent == os.getpid()):
             self._alive[pid] = ((job, name), _KINDS[kind])
         else:
             self._ended[pid] = ((job, name), _KINDS[kind])

@@ -30,9 +30,7 @@ _RLIMITS = {
     "locks": 10, "sigpending": 11, "msgqueue": 12, "nice": 13, "rtprio": 14, "rttime": 15,
 }  # fmt: skip  # asm-generic/resource.h
 _RLIM_INFINITY = -1
-_CATCHABLE = tuple(
-    number for number in sorted(signal.valid_signals()) if number not in (signal.SIGKILL, signal.SIGSTOP)
-)
+CATCHABLE = tuple(number for number in sorted(signal.valid_signals()) if number not in (signal.SIGKILL, signal.SIGSTOP))
 
 
 class SpawnError(Exception):
@@ -157,8 +155,14 @@ def script_descriptor(text: str) -> int:
     return fd
 
 
-def spawn(what: Plan, output: int, around: Surroundings) -> int:
-    """Start the process and return its pid once it has executed its program; raise SpawnError."""
+Execute = Callable[[str, "list[str]", Mapping[str, str], "list[tuple[int, int]]"], int]
+
+
+def spawn(what: Plan, output: int, around: Surroundings, execute: Optional[Execute] = None) -> int:
+    """Start the process and return its pid once it has executed its program; raise SpawnError.
+
+    ``execute(program, argv, env, [(descriptor, its number)])``: how, if not with Python's posix_spawn.
+    """
     job = what.job
     script = -1
     umask = None
@@ -168,16 +172,12 @@ def spawn(what: Plan, output: int, around: Surroundings) -> int:
         if job.umask is not None:
             umask = os.umask(job.umask)
         program = find_program(what.argv[0], what.env)
-        actions: list[tuple[int, int, int]] = [
-            (os.POSIX_SPAWN_DUP2, around.null_fd, 0),
-            (os.POSIX_SPAWN_DUP2, output, 1),
-            (os.POSIX_SPAWN_DUP2, output, 2),
-        ]
+        duplicates = [(around.null_fd, 0), (output, 1), (output, 2)]
         if what.script is not None:
             script = script_descriptor(what.script)
-            actions.append((os.POSIX_SPAWN_DUP2, script, SCRIPT_FD))
-        actions.extend((os.POSIX_SPAWN_DUP2, fd, number) for fd, number in what.extra)
-        return _execute(program, what, actions)
+            duplicates.append((script, SCRIPT_FD))
+        duplicates.extend(what.extra)
+        return _execute(program, what, duplicates, execute or posix_spawn)
     finally:
         if script >= 0:
             os.close(script)
@@ -187,23 +187,25 @@ def spawn(what: Plan, output: int, around: Surroundings) -> int:
             os.fchdir(around.folder_fd)
 
 
-def _execute(program: str, what: Plan, actions: list[tuple[int, int, int]]) -> int:
-    def start(path: str, argv: list[str]) -> int:
-        return os.posix_spawn(
-            path, argv, what.env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_CATCHABLE
-        )
-
+def _execute(program: str, what: Plan, duplicates: list[tuple[int, int]], execute: Execute) -> int:
     try:
         try:
-            return start(program, what.argv)
+            return execute(program, what.argv, what.env, duplicates)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-            return start(SHELL, [SHELL, program, *what.argv[1:]])  # as execvp(3) does for a file without #!
+            # as execvp(3) does for a file without #!
+            return execute(SHELL, [SHELL, program, *what.argv[1:]], what.env, duplicates)
     except OSError as error:
         raise SpawnError("exec", error.errno or errno.EIO) from None
     except ValueError:  # a NUL byte in a name
         raise SpawnError("exec", errno.EINVAL) from None
+
+
+def posix_spawn(program: str, argv: list[str], env: Mapping[str, str], duplicates: list[tuple[int, int]]) -> int:
+    """Start a process as the leader of a session; raise OSError or ValueError."""
+    actions = [(os.POSIX_SPAWN_DUP2, descriptor, number) for descriptor, number in duplicates]
+    return os.posix_spawn(program, argv, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=CATCHABLE)
 
 
 # ---- the child's side ---------------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ def _child(what: Plan, output: int, around: Surroundings) -> None:
         _limits(job, around)
         _surround(job, around)
         _identity(job, script)
-    for number in _CATCHABLE:
+    for number in CATCHABLE:
         try:
             signal.signal(number, signal.SIG_DFL)
         except (OSError, ValueError):

@@ -45,6 +45,7 @@ class Starter:
         key, kind, job = effect.key, effect.kind, effect.job
         watcher = self._processes.watcher(key, job) if kind is ProcessKind.MAIN else None
         output = -1
+        since = self._means.kernel.ticks()
         try:
             if watcher is not None:
                 what = self._equip(watcher, what)
@@ -62,7 +63,7 @@ class Starter:
             for fd, _number in (*what.extra, (output, 1)):
                 if fd >= 0:
                     os.close(fd)
-        tracked = self._processes.track(key, kind, started.pid)
+        tracked = self._processes.track(key, kind, started.pid, since)
         self._processes.watch(tracked, watcher)
         if started.status < 0:
             self._processes.started(tracked)

@@ -85,11 +85,11 @@ def test_foresight_predicts_what_then_happens_and_changes_nothing(events: list[s
         *CHAIN, "both: start on left and right; stop on undeploy; exec x", "job: start on run N=1; instance $N; exec x"
     )
     for name in events:
-        host.engine.changes()
+        list(host.engine.changes())
         before = host.engine._records.whole(host.engine)
         foreseen = foresee(host.engine, name, ("N=1",), host.now)
         assert host.engine._records.whole(host.engine) == before
-        assert host.engine.changes() == []
+        assert list(host.engine.changes()) == []
         request = tell(host, name, "N=1", wait=foreseen.finished)
         if not half_way:
             for instance in list(host.engine.catalogue.instances()):

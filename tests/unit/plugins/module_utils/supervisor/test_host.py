@@ -72,6 +72,9 @@ class FakeKernel:
     def start_time(self, pid):
         return 1
 
+    def ticks(self):
+        return 1
+
 
 class NoLogs:
     def __init__(self, null) -> None:
