@@ -57,6 +57,13 @@ options:
     type: str
     choices: [auto, systemd, upstart, sysvinit, busybox, openrc, runit, s6, pid1, none]
     default: auto
+  readers:
+    description:
+      - Who may ask the supervisor what runs. V(owner) is its own user and root, V(everyone) is every local user. Log
+        lines and changes stay with its own user and root.
+      - Without it nothing is changed. A new supervisor has V(owner).
+    type: str
+    choices: [owner, everyone]
   purge:
     description: Whether O(state=absent) removes the job files and the logs, too.
     type: bool
@@ -83,6 +90,11 @@ EXAMPLES = r"""
 - name: One of my own, without root
   foster.init.supervisor:
     scope: user
+
+- name: A supervisor that every user of the host may ask what runs
+  become: true
+  foster.init.supervisor:
+    readers: everyone
 
 - name: Gone, with all jobs and logs
   become: true
@@ -145,6 +157,7 @@ from ansible_collections.foster.init.plugins.module_utils.ansible.installation i
 )
 from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
 from ansible_collections.foster.init.plugins.module_utils.inits.hosting.choose import NAMES
+from ansible_collections.foster.init.plugins.module_utils.supervisor.settings import READERS
 
 
 def work(module: FosterModule) -> dict:
@@ -156,6 +169,7 @@ def work(module: FosterModule) -> dict:
         bundle=given["bundle"],
         purge=given["purge"],
         keep_jobs=given["keep_jobs"],
+        readers=given["readers"],
         check=module.check_mode,
     )
     installation = Installation(request, layout_of(given["scope"]), given["hosting"])
@@ -176,6 +190,7 @@ def main() -> None:
                 "default": "started",
             },
             "hosting": {"type": "str", "choices": ["auto", *NAMES], "default": "auto"},
+            "readers": {"type": "str", "choices": list(READERS)},
             "purge": {"type": "bool", "default": False},
             "keep_jobs": {"type": "bool", "default": False},
             "bundle": {"type": "path"},

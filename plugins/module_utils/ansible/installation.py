@@ -17,6 +17,7 @@ from ..inits.errors import InitError
 from ..inits.hosting import choose, files
 from ..inits.hosting.interface import Hosting
 from ..inits.hosting.layout import SYSTEM, Layout, user_layout
+from ..supervisor import settings
 from .difference import Difference
 from .errors import NoSupervisor, TaskError
 from .supervisor import Supervisor
@@ -31,13 +32,17 @@ class NeedsBundle(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What the task says. ``digest``: name of the wanted bundle's contents; ``bundle``: its path, once transferred."""
+    """What the task says. ``digest``: name of the wanted bundle's contents; ``bundle``: its path, once transferred.
+
+    ``readers``: see supervisor.settings; None: as it is.
+    """
 
     state: str
     digest: str
     bundle: Optional[str] = None
     purge: bool = False
     keep_jobs: bool = False
+    readers: Optional[str] = None
     check: bool = False
 
 
@@ -89,6 +94,7 @@ class Installation:
             )
             if not request.check:
                 self._install_bundle()
+        changed = self._set()
         self._tell_init()
         if request.state == "present":
             return
@@ -97,7 +103,7 @@ class Installation:
             if not request.check:
                 self._hosting.start()
                 self._answering()
-        elif outdated or request.state == "restarted":
+        elif outdated or changed or request.state == "restarted":
             self.difference.note(
                 "let the supervisor execute itself again", "state of the supervisor", "started\n", "started again\n"
             )
@@ -120,6 +126,18 @@ class Installation:
             os.makedirs(self._layout.jobs, mode=0o755, exist_ok=True)
         except ValueError as error:
             raise TaskError(f"The bundle that was transferred cannot be installed: {error}.") from error
+
+    def _set(self) -> bool:
+        """Write the supervisor's settings; return whether they are others than before."""
+        path = settings.path_in(self._layout.jobs)
+        before = settings.read(self._layout.jobs)
+        wanted = before._replace(readers=self._request.readers) if self._request.readers else before
+        if wanted == before:
+            return False
+        self.difference.note(f"write {path}", path, settings.text_of(before) or None, settings.text_of(wanted))
+        if not self._request.check:
+            files.write(path, settings.text_of(wanted).encode())
+        return True
 
     def _tell_init(self) -> None:
         for change in self._hosting.pending():
@@ -150,6 +168,7 @@ class Installation:
             self.difference.note(f"remove {layout.library}", layout.library, f"{found}\n", None)
             if not request.check:
                 files.remove(layout.library, layout.programs)
+        self._unset()
         traces = [os.path.dirname(layout.socket)]
         if request.purge:
             traces += [os.path.dirname(layout.log), layout.jobs]
@@ -163,6 +182,13 @@ class Installation:
                 _remove_empty(folder, layout.user)
             if layout.user:  # the system's belongs to the system, empty or not
                 _remove_empty(layout.programs, layout.user)
+
+    def _unset(self) -> None:
+        path = settings.path_in(self._layout.jobs)
+        if os.path.lexists(path):
+            self.difference.note(f"remove {path}", path, settings.text_of(settings.read(self._layout.jobs)), None)
+            if not self._request.check:
+                os.unlink(path)
 
     def _stop_jobs(self) -> None:
         """Stop every instance; more than once, because the end of one job may start another."""

@@ -22,7 +22,8 @@ from .loop import READ, Loop
 
 _LARGEST = 1 << 20  # bytes; a job file is text that somebody wrote
 _EVENTS = (
-    linux.IN_CLOSE_WRITE
+    linux.IN_ATTRIB
+    | linux.IN_CLOSE_WRITE
     | linux.IN_MOVED_FROM
     | linux.IN_MOVED_TO
     | linux.IN_CREATE
@@ -31,10 +32,19 @@ _EVENTS = (
 )
 
 
-class _Source(NamedTuple):
-    """What a job was made from: (path, inode, size, time) of its files, to tell a change."""
+class _Fingerprint(NamedTuple):
+    path: str
+    inode: int = 0
+    size: int = 0
+    time: int = 0  # nanoseconds
+    owner: int = 0
+    mode: int = 0
 
-    files: tuple[tuple[str, int, int, int], ...]
+
+class _Source(NamedTuple):
+    """What a job was made from, to tell a change."""
+
+    files: tuple[_Fingerprint, ...]
 
 
 class JobFolder:
@@ -134,7 +144,7 @@ class JobFolder:
         source = self._known.get(name)
         if source is None:
             return None
-        return source.files[0][0], source.files[1][0] if len(source.files) > 1 else None
+        return source.files[0].path, source.files[1].path if len(source.files) > 1 else None
 
     def load(self) -> list[Job]:
         """Return all jobs as they are now, and report only later changes."""
@@ -227,12 +237,12 @@ def _walk(folder: str) -> list[tuple[str, str]]:
     return found
 
 
-def _fingerprint(path: str) -> tuple[str, int, int, int]:
+def _fingerprint(path: str) -> _Fingerprint:
     try:
         found = os.stat(path)
     except OSError:
-        return path, 0, 0, 0
-    return path, found.st_ino, found.st_size, found.st_mtime_ns
+        return _Fingerprint(path)
+    return _Fingerprint(path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_uid, found.st_mode)
 
 
 def _sentence(error: Exception) -> str:
@@ -247,6 +257,13 @@ def _text(path: str) -> bytes:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise _NotAJob(f"{path}: not a regular file; a job file is text")
+        if found.st_uid not in (0, os.geteuid()):
+            raise _NotAJob(
+                f"{path}: belongs to the user {found.st_uid}, who is not to say what others run; "
+                f"run: chown {os.geteuid()} {path}"
+            )
+        if found.st_mode & stat.S_IWOTH:
+            raise _NotAJob(f"{path}: everybody may write to it, so anybody could say what runs; run: chmod o-w {path}")
         if found.st_size > _LARGEST:
             raise _NotAJob(f"{path}: {found.st_size} bytes; a job file has at most {_LARGEST}")
         return file.read(_LARGEST + 1)

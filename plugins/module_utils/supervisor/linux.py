@@ -16,6 +16,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_NAME = 15  # prctl(2), Linux 2.6.9
 PR_SET_CHILD_SUBREAPER = 36  # Linux 3.4
 
+IN_ATTRIB = 0x4
 IN_CLOSE_WRITE = 0x8
 IN_MOVED_FROM = 0x40
 IN_MOVED_TO = 0x80

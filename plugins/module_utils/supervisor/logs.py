@@ -14,6 +14,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 from collections.abc import Callable
 from typing import Optional
 
@@ -221,7 +222,7 @@ class Logs:
     def _move(self, channel: _Channel) -> bool:
         """Let the kernel move what the pipe holds to the end of the file: what has been read by a supervisor that is
         killed before it writes would be lost. Return False where the file cannot take it so; raise OSError."""
-        fd = os.open(channel.path, _WRITE, 0o640)
+        fd = _open_log(channel.path)
         try:
             length = os.fstat(fd).st_size
             try:
@@ -239,7 +240,7 @@ class Logs:
     def _write(self, channel: _Channel) -> bool:
         """Write what is pending; return False where it has to wait."""
         try:
-            fd = os.open(channel.path, _WRITE | os.O_APPEND, 0o640)
+            fd = _open_log(channel.path, os.O_APPEND)
             try:
                 while channel.pending:
                     channel.pending = channel.pending[os.write(fd, channel.pending) :]
@@ -314,6 +315,25 @@ class Logs:
             return os.stat(channel.path, follow_symlinks=False).st_size
         except OSError:
             return 0
+
+
+def _open_log(path: str, flags: int = 0) -> int:
+    """Open a log file to write, making it if it is missing; raise OSError, also for what is no file of our own.
+
+    A link or a pipe that somebody has put in its place could lead the output anywhere.
+    """
+    fd = os.open(path, _WRITE | flags, 0o640)
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        why = "it is not a regular file"
+    elif found.st_uid != os.geteuid():
+        why = f"it belongs to the user {found.st_uid}"
+    elif found.st_nlink != 1:
+        why = "it has a second name (a hard link)"
+    else:
+        return fd
+    os.close(fd)
+    raise OSError(errno.EPERM, f"{why}; remove it", path)
 
 
 def file_name(key: InstanceKey) -> str:

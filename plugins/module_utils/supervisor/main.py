@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from ..engine.engine import Engine
 from ..engine.messages import Announce, Emit, StopAll
-from . import command, container, environment, linux, lock, paths, reexec, session, telling
+from . import command, container, environment, linux, lock, paths, reexec, session, settings, telling
 from .console import Console
 from .control.listener import Listener, ListenError
 from .control.server import Control
@@ -179,13 +179,19 @@ class Supervisor:
 
     def _listen(self) -> None:
         self.listeners: list[Listener] = []
+        self._open = not self.session and self._readers() == "everyone"
         inherited = self.state.get("listeners")
         if inherited:
-            self.listeners = [Listener.inherit(*each) for each in inherited]
+            self.listeners = [
+                Listener.inherit(fd, address, path, lock, self._open) for fd, address, path, lock in inherited
+            ]
         elif self.session:
             self.listeners.append(Listener.abstract(session.abstract_name(os.geteuid(), os.getpid())))
         elif self.paths.socket is not None:
-            self.listeners.append(Listener.at_path(self.paths.socket, "--open" in self.options.given))
+            self.listeners.append(Listener.at_path(self.paths.socket, self._open))
+
+    def _readers(self) -> Optional[str]:
+        return self.options.readers or settings.read(self.paths.jobs[-1], self.warn).readers
 
     def _make_host(self, kernel: LinuxKernel, ledger: Ledger, null_fd: int) -> None:
         address = self.listeners[0].address
@@ -207,9 +213,7 @@ class Supervisor:
         self.host.addresses = [each.address for each in self.listeners]
         self.host.on_reexec = self._plan_reexec
         self.host.on_shutdown = self.shutdown
-        self.controls = [
-            Control(self.host, self.loop, listener, "--open" in self.options.given) for listener in self.listeners
-        ]
+        self.controls = [Control(self.host, self.loop, listener, self._open) for listener in self.listeners]
         self.host.announce = [control.announce for control in self.controls]
         if self.in_container or self.debug:
             self.host.announce.append(self._tell)

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
+from .settings import READERS
+
 USAGE = """\
 Usage: fosterd [OPTION]... [-- COMMAND [ARGUMENT]...]
 Run jobs as a daemon: for the system as root, for oneself as a plain user. With a COMMAND, as in a container, run that
@@ -16,7 +20,8 @@ as the job `main`, and end with it and its exit status.
   --logdir DIRECTORY      write the output of jobs here; - for fosterd's own standard output
   --startup-event EVENT   emit EVENT instead of `startup` at the beginning
   --no-startup-event      emit none
-  --open                  let every local user read (changes stay with root and the supervisor's own user)
+  --readers WHO           who may ask what runs: `owner` (and root), or `everyone` on this host; changes stay with root
+                          and the supervisor's own user (default: what fosterd.settings beside the job files says)
   --debug, --verbose      tell more on standard error
   --help, --version
 """
@@ -27,13 +32,14 @@ _WITH_VALUE = (
     "--rundir",
     "--logdir",
     "--startup-event",
+    "--readers",
     STATE_FD,
     "--default-console",
     "--append-confdir",
     "--prepend-confdir",
 )
 _FLAGS = (
-    "--user", "--system", "--session", "--no-startup-event", "--open", "--debug", "--verbose", "--help", "--version",
+    "--user", "--system", "--session", "--no-startup-event", "--debug", "--verbose", "--help", "--version",
     "--no-dbus", "--no-sessions", "--no-inherit-env", "--no-log", "--restart",
 )  # fmt: skip
 
@@ -54,6 +60,7 @@ class Options:
         self.rundir = ""
         self.logdir = ""
         self.startup_event = "startup"
+        self.readers: Optional[str] = None
         self.state_fd = -1
         pending, self.command = split_command(arguments)
         while pending:
@@ -81,6 +88,10 @@ class Options:
             self.logdir = value
         elif name == "--startup-event":
             self.startup_event = value
+        elif name == "--readers":
+            if value not in READERS:
+                raise UsageError(f"--readers is {' or '.join(READERS)}, not {value!r}")
+            self.readers = value
         elif name == STATE_FD:
             if not value.isdigit():
                 raise UsageError(f"{name} needs a number")

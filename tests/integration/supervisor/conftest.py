@@ -138,6 +138,11 @@ class Supervisor:
             if marks and mark.of(pid) in marks and (stat := proc.stat(pid)) is not None and not stat.ended
         ]
 
+    def history(self, name: str) -> list[dict[str, Any]]:
+        """Return the processes of a job that have ended."""
+        found: list[dict[str, Any]] = self.ask("History", "s", name)["processes"]
+        return found
+
     def main(self, name: str) -> int:
         """Return the pid of the main process of the only instance."""
         return int(self.describe(name)["instances"][0]["processes"][0]["pid"])

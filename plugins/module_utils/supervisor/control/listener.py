@@ -76,8 +76,13 @@ class Listener:
         return cls(sock, f"unix:abstract={quote(name)}")
 
     @classmethod
-    def inherit(cls, fd: int, address: str, path: Optional[str] = None, lock: Optional[int] = None) -> Listener:
+    def inherit(
+        cls, fd: int, address: str, path: Optional[str] = None, lock: Optional[int] = None, open_to_all: bool = False
+    ) -> Listener:
         """Go on with the descriptors that the program before us has left open (stateful re-exec)."""
+        if path is not None:
+            with contextlib.suppress(OSError):  # somebody has removed it
+                os.chmod(path, OPEN_TO_ALL if open_to_all else OPEN_TO_OWNER)
         for one in (fd, lock):
             if one is not None:
                 os.set_inheritable(one, False)

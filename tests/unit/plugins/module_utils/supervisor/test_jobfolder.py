@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import pytest
 from ansible_collections.foster.init.plugins.module_utils.supervisor.jobfolder import JobFolder
@@ -88,7 +89,7 @@ def test_a_file_that_goes_or_breaks_takes_its_job_along(folder, report, tmp_path
     assert sorted(report.gone) == ["a", "b"]
 
 
-@pytest.mark.parametrize("kind", ["dangling", "noise", "binary", "folder", "fifo"])
+@pytest.mark.parametrize("kind", ["dangling", "noise", "binary", "folder", "fifo", "socket"])
 def test_what_is_no_job_file_is_one_sentence_and_no_job(folder, report, tmp_path, kind):
     path = tmp_path / "first" / "a.conf"
     if kind == "dangling":
@@ -99,8 +100,11 @@ def test_what_is_no_job_file_is_one_sentence_and_no_job(folder, report, tmp_path
         path.write_bytes(bytes(range(256)))
     elif kind == "folder":
         path.mkdir()
-    else:
+    elif kind == "fifo":
         os.mkfifo(path)
+    else:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(path))
     folder.reload()
     folder.reload()
     assert report.jobs == {}
@@ -158,3 +162,42 @@ def test_a_file_in_a_new_folder_is_noticed(folder, report, loop, tmp_path):
     (tmp_path / "first" / "sub" / "a.conf").write_text("exec one\n")
     loop.turn(5.0)
     assert report.jobs == {"sub/a": "one"}
+
+
+def test_a_file_that_everybody_may_write_to_is_refused_until_that_is_mended(folder, report, tmp_path):
+    path = tmp_path / "first" / "a.conf"
+    path.write_text("exec one\n")
+    path.chmod(0o666)
+    folder.reload()
+    assert report.jobs == {}
+    assert len(report.warnings) == 1
+    assert f"chmod o-w {path}" in report.warnings[0]
+    path.chmod(0o644)
+    folder.reload()
+    assert report.jobs == {"a": "one"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away needs root")
+@pytest.mark.parametrize("linked", [False, True], ids=["file", "link"])
+def test_a_file_of_somebody_else_is_refused(folder, report, tmp_path, linked):
+    path = tmp_path / "first" / "a.conf"
+    owned = tmp_path / "owned" if linked else path
+    owned.write_text("exec evil\n")
+    os.chown(owned, 65534, 65534)
+    if linked:
+        path.symlink_to(owned)
+    folder.reload()
+    assert report.jobs == {}
+    assert len(report.warnings) == 1
+    assert "belongs to the user 65534" in report.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["..", "...conf", "a/../b.conf", "..conf.conf"])
+def test_a_name_with_dots_leads_nowhere_else(folder, report, tmp_path, name):
+    (tmp_path / "first" / "a").mkdir()
+    (tmp_path / "outside.conf").write_text("exec evil\n")
+    if name != "..":
+        (tmp_path / "first" / name).write_text("exec one\n")
+    folder.reload()
+    assert "evil" not in report.jobs.values()
+    assert folder.path_of("../outside") is None

@@ -97,6 +97,36 @@ def test_a_link_in_place_of_the_file_is_not_followed(logs, tmp_path):
     assert victim.read_text() == ""
 
 
+def test_a_second_name_of_a_file_is_not_written_to(logs, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("")
+    os.link(victim, logs.path(KEY))
+    say(logs, b"evil\n")
+    assert victim.read_text() == ""
+    os.unlink(logs.path(KEY))
+    logs.drain(KEY)
+    assert text(logs) == "evil\n"
+
+
+def test_a_pipe_in_place_of_the_file_gets_nothing(logs):
+    os.mkfifo(logs.path(KEY))
+    reader = os.open(logs.path(KEY), os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        say(logs, b"secret\n")
+        assert os.read(reader, 100) == b""
+    finally:
+        os.close(reader)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away needs root")
+def test_a_file_of_somebody_else_is_not_written_to(logs):
+    with open(logs.path(KEY), "w"):
+        pass
+    os.chown(logs.path(KEY), 65534, 65534)
+    say(logs, b"secret\n")
+    assert text(logs) == ""
+
+
 def test_the_tail_begins_with_the_last_process(logs):
     say(logs, b"before\n")
     say(logs, b"one\ntwo\n")
