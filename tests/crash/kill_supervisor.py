@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kill the supervisor again and again while jobs start, stop and respawn; then count the copies of each job.
 
-Usage: tests/crash/kill_supervisor.py FOSTERD [--kills N] [--seed N]      (FOSTERD: a built program, such as
-build/fosterd)
+Usage: tests/crash/kill_supervisor.py FOSTERD [--kills N] [--seed N]      (FOSTERD: a program, such as build/fosterd)
 
 After each kill a new supervisor is started. At the end every job is started once more or stopped, as decided by a
-coin; each one that
-is to run has to run exactly once, with the pid that the supervisor knows, and no other process of a job may be left.
+coin; each one that is to run has to run exactly once, with the pid that the supervisor knows, no other process of a job
+may be left, and no line that a process wrote may be missing from its log, or be there twice.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ JOBS = {
     "script": "respawn\nrespawn limit 0 0\nscript\n  echo began\n  exec sleep 10000\nend script\n",
     "prepared": "respawn\nrespawn limit 0 0\npre-start exec true\npost-stop exec true\nexec sleep 10000\n",
     "limited": "respawn\nrespawn limit 0 0\nlimit nofile 100 200\nexec sleep 10000\n",
+    "talking": "respawn\nrespawn limit 0 0\nscript\n  while n=$((n+1)); do echo $$ $n; sleep 0.1; done\nend script\n",
     "forking": "respawn\nrespawn limit 0 0\nexpect fork\nexec sh -c 'sleep 10000 & exit 0'\n",
 }
 
@@ -134,6 +134,23 @@ class Crash:
             for each in job["instances"]
         }
 
+    def gaps(self) -> list[str]:
+        """Return which lines of the talking jobs are missing, or are there twice."""
+        wrong = []
+        for name in self.names:
+            path = self.folder / "log" / f"{name}.log"
+            if name.startswith("talking") and path.exists():
+                said: dict[str, list[str]] = {}
+                for line in path.read_text().splitlines():
+                    pid, _unused, number = line.partition(" ")
+                    said.setdefault(pid, []).append(number)
+                wrong += [
+                    f"{name}: of the lines of {pid} some are missing or there twice: {numbers}"
+                    for pid, numbers in said.items()
+                    if numbers != [str(number) for number in range(1, len(numbers) + 1)]
+                ]
+        return wrong
+
     def judge(self, wanted: dict[str, bool]) -> list[str]:
         """Return what is wrong."""
         deadline = time.monotonic() + 15
@@ -156,6 +173,51 @@ class Crash:
                 wrong.append(f"{name}: to be stopped, known as {state} {mains}, found {pids}")
         return wrong
 
+    def torment(self, kills: int, seed: int) -> None:
+        """Kill the supervisor ``kills`` times while others trouble the jobs; it runs at the end."""
+        dice = random.Random(seed)
+        threads = [threading.Thread(target=self.trouble, args=(seed + number,)) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _kill in range(kills):
+                time.sleep(dice.random() * 0.3)
+                self.daemon.kill()
+                self.daemon.wait()
+                self.daemon = self.start()
+                if dice.random() < 0.7:
+                    self.connect().close()
+        finally:
+            self.done.set()
+            for thread in threads:
+                thread.join()
+
+    def verdict(self, seed: int) -> list[str]:
+        """Bring every job to a state of its own and return what is wrong."""
+        connection = self.connect()
+        wanted = self.settle(connection, random.Random(seed))
+        connection.close()
+        wrong = self.judge(wanted)
+        self.daemon.terminate()
+        try:
+            self.daemon.wait(60)
+        except subprocess.TimeoutExpired:
+            wrong.append("the supervisor did not end within 60 s of SIGTERM")
+        wrong += [f"left behind: {name} {pids}" for name, pids in self.copies().items()]
+        wrong += self.gaps()
+        if b"Traceback" in (self.folder / "output").read_bytes():
+            wrong.append("the supervisor wrote a traceback")
+        return wrong
+
+    def clean(self) -> None:
+        """Leave no process behind, whatever has happened."""
+        self.daemon.kill()
+        self.daemon.wait()
+        for pids in self.copies().values():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
 
 def main() -> int:
     parser = argparse.ArgumentParser()
@@ -163,53 +225,22 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     arguments = parser.parse_args()
-    dice = random.Random(arguments.seed)
-    failures: list[str] = []
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         crash = Crash(arguments.fosterd, folder)
-        crash.connect().close()
-        threads = [threading.Thread(target=crash.trouble, args=(arguments.seed + n,)) for n in range(3)]
-        for thread in threads:
-            thread.start()
-        for _kill in range(arguments.kills):
-            time.sleep(dice.random() * 0.3)
-            crash.daemon.kill()
-            crash.daemon.wait()
-            crash.daemon = crash.start()
-            if dice.random() < 0.7:
-                crash.connect().close()
-        crash.done.set()
-        for thread in threads:
-            thread.join()
-        connection = crash.connect()
-        wanted = crash.settle(connection, dice)
-        connection.close()
-        failures = crash.judge(wanted)
-        print(
-            f"seed {arguments.seed}: {arguments.kills} kills, {sum(wanted.values())} jobs to run, {len(failures)} wrong"
-        )
-        for failure in failures:
-            print(" ", failure)
-        crash.daemon.terminate()
         try:
-            crash.daemon.wait(60)
-        except subprocess.TimeoutExpired:
-            failures.append("the supervisor did not end within 60 s of SIGTERM")
-            print(" ", failures[-1])
-            crash.daemon.kill()
-        if b"Traceback" in (folder / "output").read_bytes():
-            failures.append("the supervisor wrote a traceback")
-        left = crash.copies()
-        if left:
-            failures.append(f"left behind: {left}")
-            print(" ", failures[-1])
-            for pids in left.values():
-                for pid in pids:
-                    os.kill(pid, signal.SIGKILL)
-        if failures:
-            print((folder / "output").read_text()[-3000:])
+            crash.connect().close()
+            crash.torment(arguments.kills, arguments.seed)
+            failures = crash.verdict(arguments.seed)
+            print(f"seed {arguments.seed}: {arguments.kills} kills, {len(crash.names)} jobs, {len(failures)} wrong")
+            for failure in failures:
+                print(" ", failure)
+        finally:
+            crash.clean()
+            if sys.exc_info()[0] is not None or failures:
+                print((folder / "output").read_text()[-3000:])
     return 1 if failures else 0
 
 

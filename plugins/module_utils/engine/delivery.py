@@ -32,11 +32,20 @@ class Delivery:
     def go_on(self) -> None:
         """Let everything go as far as it can."""
         self._visit_events()
-        if self.closed:
+        if self.closed and not self._something_ends():
             self._untie()
         for request, told in self._events.take_asked():
             finished = told.event.number not in self._events.events
             self._lifecycle.effects.append(Reply(request, told.consequences(finished)))
+
+    def _something_ends(self) -> bool:
+        """Tell whether something is under way that will let others go on when it has ended: no circle holds it all."""
+        return any(
+            instance.blocker is None and (instance.processes or instance.spawning or instance.ending_family)
+            for job_class in self._catalogue.jobs.values()
+            if job_class.instances
+            for instance in job_class.instances.values()
+        )
 
     def _untie(self) -> None:
         """While everything is being stopped, let no instances wait for each other in a circle: release one of them."""

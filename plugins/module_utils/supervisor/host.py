@@ -21,6 +21,7 @@ from ..engine.messages import (
     Forget,
     Input,
     InstanceKey,
+    ProcessExited,
     Refuse,
     Reply,
     SetTimer,
