@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Print what events cost: jobs that one event starts, an event that nobody listens to, job files that are read.
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Play random cases on a real Upstart and on our supervisor, and tell where their traces differ.
 
