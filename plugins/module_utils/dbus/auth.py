@@ -101,7 +101,11 @@ class ServerAuth:
 
 
 class ClientAuth:
-    """The client's side: send ``first()``, then ``feed`` what comes and send what it returns, until ``done``."""
+    """The client's side: send ``first()``, then ``feed`` what comes until ``done``; no message goes out before that.
+
+    BEGIN is sent ahead, as systemd's own client does. A systemd that reads it together with the first message answers
+    that one only when another byte comes: seen with 247 to 257, when the machine is busy.
+    """
 
     def __init__(self) -> None:
         self.done = False
@@ -109,11 +113,11 @@ class ClientAuth:
         self._buffer = b""
 
     def first(self) -> bytes:
-        """Return the bytes that open the conversation."""
-        return b"\0AUTH EXTERNAL %b\r\n" % str(os.geteuid()).encode("ascii").hex().encode("ascii")
+        """Return all bytes of our side of the conversation."""
+        return b"\0AUTH EXTERNAL %b\r\nBEGIN\r\n" % str(os.geteuid()).encode("ascii").hex().encode("ascii")
 
-    def feed(self, data: bytes) -> bytes:
-        """Take bytes from the server and return those to send.
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the server.
 
         Raise ProtocolError when it refuses or is no D-Bus server.
         """
@@ -122,11 +126,11 @@ class ClientAuth:
         if len(line) > MAX_LINE:
             raise ProtocolError("it does not speak D-Bus")
         if not found:
-            return b""
+            return
         if line.startswith(b"OK "):
             self.done = True
             self.rest = rest
-            return b"BEGIN\r\n"
+            return
         if line.startswith(b"REJECTED"):
             raise ProtocolError("it does not accept this user")
         raise ProtocolError("it does not speak D-Bus")

@@ -91,9 +91,7 @@ class Connection:
             data = self._socket.recv(_RECEIVE)
             if not data:
                 raise ProtocolError("it closed the connection; this user may have no permission")
-            answer = auth.feed(data)
-            if answer:
-                self._socket.sendall(answer)
+            auth.feed(data)
         self._stream.feed(auth.rest)
         self._drain()
 

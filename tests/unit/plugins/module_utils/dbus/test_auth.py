@@ -21,10 +21,14 @@ def hexadecimal(uid: int) -> bytes:
 
 def test_both_sides_agree() -> None:
     client, server = ClientAuth(), ServerAuth(os.geteuid(), GUID)
-    answer = client.feed(server.feed(client.first()))
-    assert answer == b"BEGIN\r\n" and client.done
-    assert server.feed(answer + b"first message") == b""
-    assert server.done and server.rest == b"first message"
+    client.feed(server.feed(client.first()))
+    assert client.done
+    assert server.done and server.rest == b""
+
+
+def test_the_client_begins_before_its_first_message_can_be_on_its_way() -> None:
+    """systemd 247 to 257 did not answer a first message that it had read together with BEGIN."""
+    assert ClientAuth().first().endswith(b"\r\nBEGIN\r\n")
 
 
 @pytest.mark.parametrize(
