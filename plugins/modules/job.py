@@ -12,7 +12,8 @@ author:
   - The foster.init developers (@foster-init)
 description:
   - Writes a job down and brings it to a state. The job is never a child of the task, it is started by the
-    supervisor. So it does not end with the task, the connection or the login session.
+    supervisor, or by the host's own init (see O(use)). So it does not end with the task, the connection or the login
+    session.
   - The task waits until the job is ready, or has failed. Then it says which process failed and how, and what it
     wrote last.
   - A start that would leave the daemon under the login session fails.
@@ -54,6 +55,30 @@ options:
         file.
       - Without this option the file is left alone, but see O(enabled).
     type: str
+  use:
+    description:
+      - Who runs the job.
+      - V(auto) takes a supervisor that runs or is installed, otherwise a systemd or an Upstart that is PID 1. Where
+        there is none of these the task fails. A play that installs the supervisor does best to say V(foster), so that
+        check mode on a fresh host predicts the same.
+      - V(foster) is the supervisor of this collection, see M(foster.init.supervisor).
+      - V(systemd) makes a unit of the job. What a unit cannot express is an error that names the stanza.
+        C(docs/systemd.md) of the collection has the table.
+      - V(upstart) puts the job file into C(/etc/init).
+    type: str
+    choices: [auto, foster, systemd, upstart]
+    default: auto
+  transient:
+    description:
+      - Keep nothing, so that the job is gone with the next boot. With O(use=systemd) only.
+    type: bool
+    default: false
+  linger:
+    description:
+      - With O(scope=user) and O(use=systemd), ask logind to keep the user's manager after the last logout. Without
+        that, and where it does not linger already, such a start fails, because the job would end with the session.
+    type: bool
+    default: false
   state:
     description:
       - V(present) defines the job and leaves its instances alone.
@@ -130,6 +155,16 @@ EXAMPLES = r"""
       NUMBER: "{{ item }}"
   loop: [1, 2]
 
+- name: A unit of systemd, on a host without the supervisor
+  foster.init.job:
+    name: queue
+    use: systemd
+    definition:
+      start_on: started web
+      stop_on: stopping web
+      exec: /usr/local/bin/queue --foreground
+      respawn: true
+
 - name: Not at boot any more
   foster.init.job:
     name: queue
@@ -143,6 +178,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+init:
+  description: Who runs the job, V(foster), V(systemd) or V(upstart), or the empty string where nobody does.
+  returned: success
+  type: str
+  sample: systemd
+init_reason:
+  description: Why it is that one.
+  returned: success
+  type: str
+  sample: no supervisor is here, and the systemd that is PID 1 answers (pid 1)
 job:
   description: The job as it is after the task.
   returned: success
@@ -206,11 +251,14 @@ failure:
     log_tail: ["Address already in use"]
 """
 
+import os
+
+from ansible_collections.foster.init.plugins.module_utils.ansible.choose import choose, elsewhere, linger
 from ansible_collections.foster.init.plugins.module_utils.ansible.converge import Convergence, Request
+from ansible_collections.foster.init.plugins.module_utils.ansible.difference import Difference
 from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
 from ansible_collections.foster.init.plugins.module_utils.ansible.installation import layout_of
 from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
-from ansible_collections.foster.init.plugins.module_utils.ansible.supervisor import Supervisor
 from ansible_collections.foster.init.plugins.module_utils.inits import jobfile
 from ansible_collections.foster.init.plugins.module_utils.job.names import check_name
 from ansible_collections.foster.init.plugins.module_utils.job.options import argument_spec, job_from_options
@@ -241,6 +289,7 @@ def work(module: FosterModule) -> dict:
     layout = layout_of(module.params["scope"])
     given = module.params
     env = given["env"]
+    chosen = choose(given["use"], layout, os.environ, given["transient"])
     request = Request(
         name=given["name"],
         folder=layout.jobs,
@@ -254,11 +303,21 @@ def work(module: FosterModule) -> dict:
         stay_up=given["stay_up"],
         check=module.check_mode,
         user=given["scope"] == "user",
+        elsewhere=elsewhere(given["name"], chosen.name, layout, os.environ),
     )
-    outcome = Convergence(request, lambda: Supervisor.open(f"unix:path={layout.socket}", layout.jobs)).run()
+    difference = Difference()
+    if chosen.name == "systemd" and request.user and request.state in ("started", "restarted"):
+        linger(given["linger"], request.check, difference)
+    outcome = Convergence(request, chosen.open, difference).run()
     for warning in outcome.warnings:
         module.warn(warning)
-    return {"job": outcome.job, "escape": outcome.escape, **outcome.difference.result(module._diff)}
+    return {
+        "job": outcome.job,
+        "escape": outcome.escape,
+        "init": chosen.name,
+        "init_reason": chosen.reason,
+        **outcome.difference.result(module._diff),
+    }
 
 
 def main() -> None:
@@ -275,6 +334,9 @@ def main() -> None:
                 "choices": ["present", "absent", "started", "stopped", "restarted", "reloaded"],
                 "default": "started",
             },
+            "use": {"type": "str", "choices": ["auto", "foster", "systemd", "upstart"], "default": "auto"},
+            "transient": {"type": "bool", "default": False},
+            "linger": {"type": "bool", "default": False},
             "env": {"type": "dict"},
             "enabled": {"type": "bool"},
             "on_change": {"type": "str", "choices": ["restart", "reload", "none"], "default": "restart"},

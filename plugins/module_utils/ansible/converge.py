@@ -29,7 +29,8 @@ STATES_WITHOUT_SUPERVISOR = ("present", "absent")
 class Request:
     """What the task says. ``text``, ``override``, ``enabled`` None: leave as it is. Times are seconds.
 
-    ``folder``: where the jobs are defined while no supervisor runs.
+    ``folder``: where the jobs are defined while no supervisor runs. ``elsewhere``: where another init has the job, ""
+    for nowhere.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Request:
     stay_up: float = 0.5
     check: bool = False
     user: bool = False
+    elsewhere: str = ""
 
 
 @dataclass
@@ -59,10 +61,12 @@ class Outcome:
 class Convergence:
     """One task on one job. ``connect`` raises NoSupervisor; it is called once."""
 
-    def __init__(self, request: Request, connect: Callable[[], JobInit]) -> None:
+    def __init__(
+        self, request: Request, connect: Callable[[], JobInit], difference: Optional[Difference] = None
+    ) -> None:
         check_name(request.name)
         self._request = request
-        self.difference = Difference()
+        self.difference = Difference() if difference is None else difference
         self.warnings: list[str] = []
         self._connect = connect
 
@@ -80,6 +84,11 @@ class Convergence:
         Raise what ``run`` does. After it come ``note`` and ``do`` of the steps, then ``outcome``.
         """
         request = self._request
+        if request.elsewhere and request.state not in ("absent", "stopped"):
+            raise TaskError(
+                f"{request.name}: another init has this job as {request.elsewhere}, and two would run it twice; "
+                "remove it there first (the same `use` as then, and state: absent)."
+            )
         init = self._init = self._connected()
         definitions = self._definitions = init.definitions if init else JobFolder(request.folder)
         self._path, self._override_path = definitions.paths(request.name)
@@ -104,7 +113,7 @@ class Convergence:
         )
         self._seen = Seen(
             {path: jobfile.read(path) for path in files},
-            loaded=known is not None,
+            loaded=known is not None and not known.get("unread"),
             redefined=request.state != "absent" and current.text is not None and job is not None and job != before,
             instances=_seen_instances(known),
             enabled=self._enabled(init, job, before),

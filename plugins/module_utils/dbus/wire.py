@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turn the body of a message into Python values and back.
 
+<<<<<<< HEAD
 The types that Upstart's API uses (``s o g b u i h as ao aas a(si)`` and ``v``, ``a{sv}`` of those) are done here,
 strictly: every
 length is checked against the buffer before it is used. Everything else is written by ``compose``, and read
 by jeepney, see ``generic``.
+=======
+The types that Upstart's API uses (``s o g b u i h as ao aas a(si)`` and ``v``, ``a{sv}`` of those) are done here, and
+for reading those of systemd's that a job needs (``t``, ``ay`` and arrays of flat structs). Strictly: every length is
+checked against the buffer before it is used. Everything else is jeepney's, see ``generic``.
+>>>>>>> 35ade43 (Hand a job over to systemd: a unit for it by one table of stanzas, over its own socket, with proof)
 Source of the format: the D-Bus specification, "Marshaling (Wire Format)".
 """
 
 from __future__ import annotations
 
+import functools
 import struct
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from .errors import ProtocolError
 
@@ -40,6 +47,22 @@ def _read_int(data: bytes, pos: int, order: str) -> tuple[int, int]:
     if end > len(data):
         raise ProtocolError("a number goes beyond the end of the message")
     return _INT[order].unpack_from(data, pos)[0], end
+
+
+def _read_long(data: bytes, pos: int, order: str) -> tuple[int, int]:
+    pos = (pos + 7) & ~7
+    end = pos + 8
+    if end > len(data):
+        raise ProtocolError("a number goes beyond the end of the message")
+    return int.from_bytes(data[pos:end], "little" if order == "<" else "big"), end
+
+
+def _read_bytes(data: bytes, pos: int, order: str) -> tuple[bytes, int]:
+    length, pos = _read_uint(data, pos, order)
+    end = pos + length
+    if length > MAX_ARRAY or end > len(data):
+        raise ProtocolError("an array goes beyond the end of the message")
+    return data[pos:end], end
 
 
 def _read_bool(data: bytes, pos: int, order: str) -> tuple[bool, int]:
@@ -89,10 +112,41 @@ def _read_strings(data: bytes, pos: int, order: str) -> tuple[list[str], int]:
     return values, pos
 
 
+def _read_structs(signature: str, data: bytes, pos: int, order: str) -> tuple[list[tuple[Any, ...]], int]:
+    """Read an array of flat structs, ``a(...)``; raise _NotSimple for a type in it that is not read here."""
+    members = [_READERS.get(token) for token in split_signature(signature[2:-1])]
+    length, pos = _read_uint(data, pos, order)
+    pos = (pos + 7) & ~7
+    end = pos + length
+    if length > MAX_ARRAY or end > len(data):
+        raise ProtocolError("an array goes beyond the end of the message")
+    values = []
+    while pos < end:
+        pos = (pos + 7) & ~7
+        struct_values = []
+        for member in members:
+            if member is None:
+                raise _NotSimple(signature)
+            value, pos = member(data, pos, order)
+            struct_values.append(value)
+        values.append(tuple(struct_values))
+    if pos != end:
+        raise ProtocolError("an array does not end where it says")
+    return values, pos
+
+
+def _reader(signature: str) -> Optional[_Reader]:
+    """Return what reads one value of that type, None for a type that is left to jeepney."""
+    found = _READERS.get(signature)
+    if found is None and signature.startswith("a(") and signature.count("(") == 1:
+        return functools.partial(_read_structs, signature)
+    return found
+
+
 def _read_variant(data: bytes, pos: int, order: str) -> tuple[tuple[str, Any], int]:
     signature, pos = read_signature(data, pos, order)
-    read = _READERS.get(signature)
-    if read is None or signature == "v":
+    read = _reader(signature)
+    if read is None or "v" in signature:
         raise _NotSimple(signature)
     value, pos = read(data, pos, order)
     return (signature, value), pos
@@ -113,6 +167,8 @@ _READERS: dict[str, _Reader] = {
     "b": _read_bool,
     "as": _read_strings,
     "ao": _read_strings,
+    "t": _read_long,
+    "ay": _read_bytes,
     "v": _read_variant,
 }
 
@@ -132,7 +188,7 @@ def decode(signature: str, data: bytes, order: str = "<", simple_only: bool = Fa
     pos = 0
     try:
         for token in split_signature(signature):
-            read = _READERS.get(token)
+            read = _reader(token)
             if read is None:
                 raise _NotSimple(token)
             value, pos = read(data, pos, order)

@@ -61,7 +61,14 @@ def _decoded(text: Union[str, bytes], path: str) -> str:
     return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
 
 
-def _parse(text: str, path: str, values: dict[str, Any]) -> None:
+def stanza_line(text: str, field: str) -> Optional[int]:
+    """Return the line of the last stanza in a good file's ``text`` that sets ``field``, None where none does."""
+    lines: dict[str, int] = {}
+    _parse(_decoded(text, ""), "", {}, lines)
+    return lines.get(field)
+
+
+def _parse(text: str, path: str, values: dict[str, Any], lines: Optional[dict[str, int]] = None) -> None:
     reader = Reader(text)
     foreign = bool(_SURROGATE.search(text))
     while True:
@@ -72,6 +79,8 @@ def _parse(text: str, path: str, values: dict[str, Any]) -> None:
         stanza = ""
         try:
             stanza, row = _find(reader)
+            if lines is not None:
+                lines[row.field] = line
             _apply(reader, row, values)
             if foreign and values.get(row.field) is not None:
                 values[row.field] = _without_surrogates(row, values[row.field])

@@ -7,6 +7,8 @@ Source: proc(5), /proc/PID/stat; pidfd_open(2), Linux 5.3.
 from __future__ import annotations
 
 import os
+import select
+import time
 from typing import NamedTuple, Optional
 
 ENDED = ("Z", "X", "x")  # states of what only waits for its parent to ask
@@ -110,3 +112,22 @@ def open_pidfd(identity: Identity) -> Optional[int]:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def ends_within(identity: Identity, seconds: float) -> bool:
+    """Wait at most that long for the process to end; return whether it has."""
+    try:
+        descriptor = open_pidfd(identity)
+    except (OSError, AttributeError):  # no pidfd here: look now and then
+        deadline = time.monotonic() + seconds
+        while is_alive(identity) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return not is_alive(identity)
+    if descriptor is None:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        return bool(poller.poll(seconds * 1000))
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# pylint: disable=ansible-bad-function  # used by more than modules, so there is no run_command
+"""How a unit has failed: which process, with what, and what it wrote last."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+LINES = 20
+_JOURNAL_TIMEOUT = 20.0  # seconds
+_EXITED, _KILLED, _DUMPED = 1, 2, 3  # si_code of SIGCHLD, sigaction(2)
+# Exit statuses of systemd's own: the step before the program ran. systemd.exec(5), "Process Exit Codes".
+_STEPS: dict[int, tuple[str, Optional[int]]] = {
+    200: ("chdir", errno.ENOENT),
+    201: ("nice", None),
+    203: ("exec", errno.ENOENT),
+    204: ("fork", errno.ENOMEM),
+    205: ("limits", None),
+    206: ("oom-score", None),
+    208: ("stdin", None),
+    209: ("stdout", None),
+    210: ("chroot", errno.ENOENT),
+    216: ("setgid", errno.ENOENT),
+    217: ("setuid", errno.ENOENT),
+    219: ("cgroup", None),
+    226: ("namespace", None),
+    231: ("apparmor", None),
+}
+# The lists of commands whose failure fails the unit, by the process of the job that they are.
+COMMANDS = {"ExecStartPre": "pre-start", "ExecStartPost": "post-start", "ExecStopPost": "post-stop"}
+PROPERTIES = ("ExecMainCode", "ExecMainStatus", "Result", *COMMANDS)
+
+
+def failure(properties: Mapping[str, Any], log_tail: Sequence[str]) -> Optional[dict[str, Any]]:
+    """Return what has failed, by the PROPERTIES of the unit; None when nothing has."""
+    result = properties["Result"]
+    if result == "success":
+        return None
+    for directive, process in COMMANDS.items():
+        for _path, _argv, ignored, *_times, _pid, code, status in properties[directive]:
+            if code and not ignored and (code != _EXITED or status):
+                return {"process": process, **_end(code, status), "log_tail": list(log_tail)}
+    code, status = properties["ExecMainCode"], properties["ExecMainStatus"]
+    if code and (code != _EXITED or status):
+        return {"process": "main", **_end(code, status), "log_tail": list(log_tail)}
+    return {"process": "main", "reason": result, "log_tail": list(log_tail)}
+
+
+def main_end(properties: Mapping[str, Any], log_tail: Sequence[str]) -> Optional[dict[str, Any]]:
+    """Return how the main process ended last, None where none has."""
+    if not properties["ExecMainCode"]:
+        return None
+    end = _end(properties["ExecMainCode"], properties["ExecMainStatus"])
+    return {"process": "main", **end, "log_tail": list(log_tail)}
+
+
+def _end(code: int, status: int) -> dict[str, Any]:
+    if code in (_KILLED, _DUMPED):
+        return {"signal": _signal_name(status)}
+    if status in _STEPS:
+        step, number = _STEPS[status]
+        return {"step": step, "errno": number, "exit_status": status}
+    return {"exit_status": status}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name[3:]
+    except ValueError:
+        return str(number)
+
+
+def journal(invocation: str, user: bool) -> list[str]:
+    """Return the last lines that the processes of one start wrote, [] where no journal has them."""
+    if not invocation:
+        return []
+    # As a user the journal of the system is asked, too: without a persistent one there is no other.
+    command = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={LINES}"]
+    if not user:
+        _run(["journalctl", "--sync"])  # what the process wrote last may still be on its way
+    return _run([*command, f"_SYSTEMD_INVOCATION_ID={invocation}"]).splitlines()[-LINES:]
+
+
+def _run(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_JOURNAL_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace")
