@@ -76,7 +76,8 @@ class BusName(Looking):
             if not data:
                 raise OSError(errno.ECONNRESET, "the bus has closed the connection")
             if self._auth is not None and not self._auth.done:
-                self._authenticated(self._auth.feed(data))
+                self._auth.feed(data)
+                self._authenticated()
             else:
                 self._stream.feed(data)
             while self._socket is not None:
@@ -90,12 +91,8 @@ class BusName(Looking):
             self.says["bus"] = f"the bus cannot be used ({error})"
             self._lost()
 
-    def _authenticated(self, answer: bytes) -> None:
-        if self._socket is None or self._auth is None:
-            return
-        if answer:
-            self._socket.send(answer)
-        if not self._auth.done:
+    def _authenticated(self) -> None:
+        if self._socket is None or self._auth is None or not self._auth.done:
             return
         self._stream.feed(self._auth.rest)
         self._call("Hello", "", (), lambda _values: None)
