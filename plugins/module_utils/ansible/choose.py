@@ -70,7 +70,7 @@ def _found(layout: Layout, environ: Mapping[str, str]) -> tuple[str, str]:
     if "foster" in answers and not answers["foster"].problem:
         return "foster", f"a supervisor (pid {answers['foster'].pid}) answers"
     if os.path.lexists(layout.fosterd):
-        return "foster", f"the supervisor is installed in {layout.library}, though it does not answer"
+        return "foster", f"the supervisor is installed ({layout.fosterd}), though it does not answer"
     for name in ("systemd", "upstart"):
         if name in answers and not answers[name].problem:
             whose = "of this user" if layout.user else "that is PID 1"

@@ -115,6 +115,8 @@ def _read_strings(data: bytes, pos: int, order: str) -> tuple[list[str], int]:
 def _read_structs(signature: str, data: bytes, pos: int, order: str) -> tuple[list[tuple[Any, ...]], int]:
     """Read an array of flat structs, ``a(...)``; raise _NotSimple for a type in it that is not read here."""
     members = [_READERS.get(token) for token in split_signature(signature[2:-1])]
+    if not members:  # an array of nothing has no end
+        raise ProtocolError(f'"{signature}" is not a D-Bus signature')
     length, pos = _read_uint(data, pos, order)
     pos = (pos + 7) & ~7
     end = pos + length

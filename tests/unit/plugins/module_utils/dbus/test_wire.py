@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -91,3 +92,18 @@ def test_values_that_do_not_fit(signature: str, values: tuple[Any, ...]) -> None
 
 def test_text_that_is_no_utf8_is_sent_as_something_that_is() -> None:
     assert wire.decode("s", wire.encode("s", ("a\udcff",))) == ("a?",)
+
+
+def test_what_a_job_needs_of_systemd_is_read_without_jeepney() -> None:
+    body = struct.pack("<Q", 1 << 40) + struct.pack("<I", 2) + b"\1\xff"
+    assert wire.decode("tay", body, simple_only=True) == (1 << 40, b"\1\xff")
+    exec_start = "a(sasbttttuii)"
+    values = ([("/bin/sh", ["sh", "-e"], False, 1, 2, 3, 4, 5, 1, 203), ("/bin/true", [], True, 0, 0, 0, 0, 0, 0, 0)],)
+    assert wire.decode(exec_start, generic.encode(exec_start, values), simple_only=True) == values
+
+
+@pytest.mark.parametrize("cut", [1, 8, 30])
+def test_an_array_of_structs_that_is_cut_short_is_no_message(cut: int) -> None:
+    body = generic.encode("a(si)", ([("main", 1), ("post-start", 2)],))
+    with pytest.raises(ProtocolError):
+        wire.decode("a(si)", body[:-cut], simple_only=True)
