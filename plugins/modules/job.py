@@ -58,15 +58,14 @@ options:
   use:
     description:
       - Who runs the job.
-      - V(auto) takes a supervisor that runs or is installed, otherwise a systemd or an Upstart that is PID 1. Where
-        there is none of these the task fails. A play that installs the supervisor does best to say V(foster), so that
-        check mode on a fresh host predicts the same.
+      - V(auto) takes a supervisor that runs or is installed, otherwise a systemd that is PID 1 or the user's own. Where
+        there is neither the task fails. A play that installs the supervisor does best to say V(foster), so that check
+        mode on a fresh host predicts the same.
       - V(foster) is the supervisor of this collection, see M(foster.init.supervisor).
       - V(systemd) makes a unit of the job. What a unit cannot express is an error that names the stanza.
         C(docs/systemd.md) of the collection has the table.
-      - V(upstart) puts the job file into C(/etc/init).
     type: str
-    choices: [auto, foster, systemd, upstart]
+    choices: [auto, foster, systemd]
     default: auto
   transient:
     description:
@@ -179,7 +178,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 init:
-  description: Who runs the job, V(foster), V(systemd) or V(upstart), or the empty string where nobody does.
+  description: Who runs the job, V(foster) or V(systemd), or the empty string where nobody does.
   returned: success
   type: str
   sample: systemd
@@ -334,7 +333,7 @@ def main() -> None:
                 "choices": ["present", "absent", "started", "stopped", "restarted", "reloaded"],
                 "default": "started",
             },
-            "use": {"type": "str", "choices": ["auto", "foster", "systemd", "upstart"], "default": "auto"},
+            "use": {"type": "str", "choices": ["auto", "foster", "systemd"], "default": "auto"},
             "transient": {"type": "bool", "default": False},
             "linger": {"type": "bool", "default": False},
             "env": {"type": "dict"},

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Callable, NamedTuple
 
 from ..inits import detect, jobfile
-from ..inits.errors import InitError
 from ..inits.hosting.layout import Layout
 from ..inits.interface import JobInit
 from ..inits.jobfolder import JobFolder
@@ -18,7 +17,6 @@ from .difference import Difference
 from .errors import NoSupervisor, TaskError
 from .supervisor import Supervisor
 
-USES = ("auto", "foster", "systemd", "upstart")
 _ROLE = "apply the role foster.init.supervisor to this host, or the module foster.init.supervisor with state: started"
 
 
@@ -33,8 +31,8 @@ class Chosen(NamedTuple):
 def choose(use: str, layout: Layout, environ: Mapping[str, str], runtime: bool = False) -> Chosen:
     """Return the init for ``use`` and the scope of ``layout``. ``runtime``: what is written is gone with the next boot.
 
-    auto: a supervisor that answers or is installed, else a systemd or an Upstart that is PID 1 and answers. Where
-    there is none of these, ``open`` raises NoSupervisor.
+    auto: a supervisor that answers or is installed, else a systemd that answers. Where there is neither,
+    ``open`` raises NoSupervisor.
     """
     if runtime and use != "systemd":
         raise TaskError(f"transient: a job that nothing is kept of needs use: systemd, not {use}.")
@@ -54,13 +52,10 @@ def _openers(layout: Layout, environ: Mapping[str, str], runtime: bool) -> dict[
 
         return Systemd.open(environ, layout.user, _home(environ), runtime)
 
-    def upstart() -> JobInit:
-        raise InitError("use: upstart is not there yet")
-
     def nobody() -> JobInit:
         raise NoSupervisor(f"{_found(layout, environ)[1]}; {_ROLE}.")
 
-    return {"foster": foster, "systemd": systemd, "upstart": upstart, "": nobody}
+    return {"foster": foster, "systemd": systemd, "": nobody}
 
 
 def _found(layout: Layout, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -71,11 +66,10 @@ def _found(layout: Layout, environ: Mapping[str, str]) -> tuple[str, str]:
         return "foster", f"a supervisor (pid {answers['foster'].pid}) answers"
     if os.path.lexists(layout.fosterd):
         return "foster", f"the supervisor is installed ({layout.fosterd}), though it does not answer"
-    for name in ("systemd", "upstart"):
-        if name in answers and not answers[name].problem:
-            whose = "of this user" if layout.user else "that is PID 1"
-            return name, f"no supervisor is here, and the {name} {whose} answers (pid {answers[name].pid})"
-    return "", f"No supervisor answers, and there is no systemd or Upstart to hand jobs over to ({detected.reason})"
+    if "systemd" in answers and not answers["systemd"].problem:
+        whose = "of this user" if layout.user else "that is PID 1"
+        return "systemd", f"no supervisor is here, and the systemd {whose} answers (pid {answers['systemd'].pid})"
+    return "", f"No supervisor answers, and there is no systemd to hand jobs over to ({detected.reason})"
 
 
 def elsewhere(name: str, chosen: str, layout: Layout, environ: Mapping[str, str]) -> str:

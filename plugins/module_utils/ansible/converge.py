@@ -117,6 +117,7 @@ class Convergence:
             redefined=request.state != "absent" and current.text is not None and job is not None and job != before,
             instances=_seen_instances(known),
             enabled=self._enabled(init, job, before),
+            renamed=job is not None and before is not None and job.instance != before.instance,
         )
         steps = plan(self._aim, self._seen)
         if init and any(step.verb in ("start", "restart") for step in steps):

@@ -38,7 +38,8 @@ class Seen:
     """What is there: the same files, and the instances by name.
 
     ``loaded``: the init knows the job. ``redefined``: what is wanted means another definition than what is there.
-    ``enabled``: whether the job comes up with the host; None where its files alone say that.
+    ``enabled``: whether the job comes up with the host; None where its files alone say that. ``renamed``: with what is
+    wanted the instances have other names, so those that run have no successors.
     """
 
     files: Mapping[str, Optional[str]]
@@ -46,6 +47,7 @@ class Seen:
     redefined: bool
     instances: Mapping[str, SeenInstance]
     enabled: Optional[bool] = None
+    renamed: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def plan(wanted: Wanted, seen: Seen) -> list[Step]:
         # Upstart's restart keeps the old definition, and a new one is loaded when the last instance has ended: so all
         # of them stop before any starts.
         steps += [Step("stop", name) for name in up]
-        return steps + [Step("start", name) for name in [*up, *(name for name in names if name not in up)]]
+        again = [] if seen.renamed else list(up)
+        return steps + [Step("start", name) for name in [*again, *(name for name in names if name not in again)]]
     if wanted.state == "started":
         steps += [Step("start", name) for name in names if name not in up]
         if wanted.on_change == "reload" and seen.redefined:

@@ -35,11 +35,8 @@ COMMANDS = {"ExecStartPre": "pre-start", "ExecStartPost": "post-start", "ExecSto
 PROPERTIES = ("ExecMainCode", "ExecMainStatus", "Result", *COMMANDS)
 
 
-def failure(properties: Mapping[str, Any], log_tail: Sequence[str]) -> Optional[dict[str, Any]]:
-    """Return what has failed, by the PROPERTIES of the unit; None when nothing has."""
-    result = properties["Result"]
-    if result == "success":
-        return None
+def failure(properties: Mapping[str, Any], log_tail: Sequence[str]) -> dict[str, Any]:
+    """Return what has failed, by the PROPERTIES of the unit."""
     for directive, process in COMMANDS.items():
         for _path, _argv, ignored, *_times, _pid, code, status in properties[directive]:
             if code and not ignored and (code != _EXITED or status):
@@ -47,15 +44,13 @@ def failure(properties: Mapping[str, Any], log_tail: Sequence[str]) -> Optional[
     code, status = properties["ExecMainCode"], properties["ExecMainStatus"]
     if code and (code != _EXITED or status):
         return {"process": "main", **_end(code, status), "log_tail": list(log_tail)}
-    return {"process": "main", "reason": result, "log_tail": list(log_tail)}
+    return {"process": "main", "reason": properties["Result"], "log_tail": list(log_tail)}
 
 
-def main_end(properties: Mapping[str, Any], log_tail: Sequence[str]) -> Optional[dict[str, Any]]:
-    """Return how the main process ended last, None where none has."""
-    if not properties["ExecMainCode"]:
-        return None
-    end = _end(properties["ExecMainCode"], properties["ExecMainStatus"])
-    return {"process": "main", **end, "log_tail": list(log_tail)}
+def main_end(properties: Mapping[str, Any], log_tail: Sequence[str]) -> dict[str, Any]:
+    """Return how the main process ended last. What ended normally systemd has forgotten, and so it was status 0."""
+    code, status = properties["ExecMainCode"] or _EXITED, properties["ExecMainStatus"]
+    return {"process": "main", **_end(code, status), "log_tail": list(log_tail)}
 
 
 def _end(code: int, status: int) -> dict[str, Any]:
@@ -74,15 +69,18 @@ def _signal_name(number: int) -> str:
         return str(number)
 
 
-def journal(invocation: str, user: bool) -> list[str]:
-    """Return the last lines that the processes of one start wrote, [] where no journal has them."""
-    if not invocation:
-        return []
-    # As a user the journal of the system is asked, too: without a persistent one there is no other.
-    command = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={LINES}"]
+def journal(unit: str, invocation: str, user: bool) -> list[str]:
+    """Return the last lines that the processes of one start wrote, [] where no journal has them.
+
+    ``invocation``: "" for a start that systemd has forgotten; then it is what the unit wrote just now.
+    """
     if not user:
         _run(["journalctl", "--sync"])  # what the process wrote last may still be on its way
-    return _run([*command, f"_SYSTEMD_INVOCATION_ID={invocation}"]).splitlines()[-LINES:]
+    command = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={LINES}"]
+    which = [f"_SYSTEMD_INVOCATION_ID={invocation}"]
+    if not invocation:
+        which = ["--since=-30s", f"_SYSTEMD_USER_UNIT={unit}" if user else f"_SYSTEMD_UNIT={unit}"]
+    return _run([*command, *which]).splitlines()[-LINES:]
 
 
 def _run(command: Sequence[str]) -> str:

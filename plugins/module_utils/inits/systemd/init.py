@@ -170,8 +170,9 @@ class Systemd:
 
     def last_end(self, name: str, instance: str) -> Optional[dict[str, Any]]:
         """Return how the main process ended last."""
-        found = self._manager.unit(_unit(name, instance), ("InvocationID",), failure.PROPERTIES)
-        return failure.main_end(found, failure.journal(_hex(found["InvocationID"]), self._manager.user))
+        unit = _unit(name, instance)
+        found = self._manager.unit(unit, ("InvocationID",), failure.PROPERTIES)
+        return failure.main_end(found, failure.journal(unit, _hex(found["InvocationID"]), self._manager.user))
 
     def look(self, name: str) -> str:
         """Return the command that shows the unit."""
@@ -196,10 +197,12 @@ class Systemd:
         if result == "done":
             return
         found = self._manager.unit(unit, ("InvocationID",), failure.PROPERTIES)
-        log_tail = failure.journal(_hex(found["InvocationID"]), self._manager.user)
-        self._failures[name] = failure.failure(found, log_tail)
+        invocation = _hex(found["InvocationID"])
         with contextlib.suppress(BusError):
             self._manager.run("StopUnit", unit, timeout)
+        if found["Result"] == "success":  # it was under way again: what failed before is told when it is at rest
+            found, invocation = self._manager.unit(unit, (), failure.PROPERTIES), ""
+        self._failures[name] = failure.failure(found, failure.journal(unit, invocation, self._manager.user))
         raise BusError(_JOB_FAILED, f"systemd could not start {unit} ({result})")
 
     def stop_instance(self, name: str, instance: str, timeout: float) -> None:
