@@ -35,8 +35,14 @@ COMMANDS = {"ExecStartPre": "pre-start", "ExecStartPost": "post-start", "ExecSto
 PROPERTIES = ("ExecMainCode", "ExecMainStatus", "Result", *COMMANDS)
 
 
-def failure(properties: Mapping[str, Any], log_tail: Sequence[str]) -> dict[str, Any]:
-    """Return what has failed, by the PROPERTIES of the unit."""
+def failure(properties: Mapping[str, Any], log_tail: Sequence[str], again: bool = False) -> dict[str, Any]:
+    """Return what has failed, by the PROPERTIES of the unit.
+
+    ``again``: systemd had begun to respawn it when it was looked at. Then how it ended first may be forgotten, and a
+    process that was under way has ended because it was told to: so nothing is said of that.
+    """
+    if again:
+        return {"process": "pre-start or main", "log_tail": list(log_tail)}
     for directive, process in COMMANDS.items():
         for _path, _argv, ignored, *_times, _pid, code, status in properties[directive]:
             if code and not ignored and (code != _EXITED or status):

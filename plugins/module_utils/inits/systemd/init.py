@@ -200,9 +200,9 @@ class Systemd:
         invocation = _hex(found["InvocationID"])
         with contextlib.suppress(BusError):
             self._manager.run("StopUnit", unit, timeout)
-        if found["Result"] == "success":  # it was under way again: what failed before is told when it is at rest
-            found, invocation = self._manager.unit(unit, (), failure.PROPERTIES), ""
-        self._failures[name] = failure.failure(found, failure.journal(unit, invocation, self._manager.user))
+        again = found["Result"] == "success"
+        log_tail = failure.journal(unit, "" if again else invocation, self._manager.user)
+        self._failures[name] = failure.failure(found, log_tail, again)
         raise BusError(_JOB_FAILED, f"systemd could not start {unit} ({result})")
 
     def stop_instance(self, name: str, instance: str, timeout: float) -> None:
