@@ -113,8 +113,9 @@ class Systemd:
             jobfile.remove(path)
             self._started.forget(unit)
             for each in {unit, *self._loaded(unit)}:
-                self._remove_drop_in(each)
                 self._manager.forget_failure(each)
+            for each in self._with_drop_in(unit):
+                self._remove_drop_in(each)
             return
         if before is not None and digest(before) != digest(text):
             found = (self._manager.unit(each, _UNIT) for each in self._loaded(unit))
@@ -280,6 +281,13 @@ class Systemd:
 
     def _drop_in(self, unit: str) -> str:
         return os.path.join(self._runtime, f"{unit}.d", _DROP_IN)
+
+    def _with_drop_in(self, unit: str) -> list[str]:
+        """Return the units with a drop-in of ours that a unit file stands for, also those that have stopped."""
+        prefix, suffix = unit.split("@.", 1)[0] + "@" if "@." in unit else unit, ".service.d"
+        folders = os.listdir(self._runtime) if os.path.isdir(self._runtime) else []
+        named = (each[:-2] for each in folders if each.endswith(suffix))
+        return [each for each in named if each == unit or (prefix != unit and each.startswith(prefix))]
 
     def _remove_drop_in(self, unit: str) -> None:
         path = self._drop_in(unit)

@@ -165,6 +165,15 @@ def test_absent_leaves_nothing(converge, manager, tmp_path):
     assert converge(state="absent").difference.changed is False
 
 
+def test_an_instance_that_has_stopped_leaves_its_variables_nowhere(converge, tmp_path):
+    text = "instance $N\nexec a\n"
+    converge(text=text, env={"N": "1", "X": "1"})
+    converge(name="web2", text=text, env={"N": "1", "X": "1"})
+    converge(text=text, env={"N": "1"}, state="stopped")
+    converge(state="absent")
+    assert sorted(os.listdir(tmp_path / "run")) == ["web2@1.service.d"]
+
+
 @pytest.mark.parametrize("content", ["[Service]\nExecStart=/bin/true\n", ""])
 def test_a_unit_of_somebody_else_is_refused(converge, manager, tmp_path, content):
     (tmp_path / "units").mkdir()
