@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import NamedTuple
 
 _TCP, _UDP = ("tcp", "tcp6"), ("udp", "udp6")
@@ -45,6 +44,8 @@ def parse_listen(text: str) -> ListenAddress:
         raise ValueError(f"{text!r} {_WRONG}")
     if host in ("", "*", "[::]", "0.0.0.0"):
         return ListenAddress(kinds, port=int(port))
+    import ipaddress  # here only: 200 KB that a supervisor without such a job does without
+
     try:
         packed = ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host).packed
     except ValueError:
