@@ -73,6 +73,11 @@ def _foreground(observation: Observation, first: Process, sure: str) -> Conclusi
     if first.ready_at is not None:
         reason = f"{said(first)} stays in the foreground and says READY=1 to the notify socket"
         return Conclusion("notify", reason, sure, first, (first,), warnings=warnings)
+    wrapped = _wrapped(first)
+    if wrapped is not None:
+        path = wrapped.pidfiles[0]
+        reason = f"{said(first)} stays in the foreground and has one child, and {path} names {said(wrapped)}"
+        return Conclusion(f"pidfile {path}", reason, LIKELY, wrapped, (first, wrapped), warnings=warnings)
     reason = f"{said(first)} stays in the foreground"
     return Conclusion("none", reason, sure, first, (first,), warnings=warnings)
 
@@ -113,6 +118,12 @@ def _main(tops: list[Process], family: Family) -> tuple[Process, str]:
         if len(found) == 1:
             return found[0], f"{others}; {said(found[0])} is taken for the main one because it alone {why}"
     return tops[0], f"{others}; {said(tops[0])} is taken for the main one because it is the oldest"
+
+
+def _wrapped(first: Process) -> Optional[Process]:
+    """Return the only child that is left of a process that stays, if a pidfile names it and none its parent."""
+    left = [child for child in first.children if child.alive]
+    return left[0] if len(left) == 1 and left[0].pidfiles and not first.pidfiles else None
 
 
 def _named_below(main: Process, family: Family) -> Optional[Process]:

@@ -11,7 +11,7 @@ EXIT = "exit"  # ``pid`` has ended with ``status``
 THREAD = "thread"  # ``pid`` has made a thread
 SESSION = "session"  # ``pid`` leads a session of its own now
 STOP = "stop"  # ``pid`` has stopped itself; ``detail`` is the name of the signal
-LISTEN = "listen"  # ``pid`` has called listen(2); ``detail`` is the inode of the socket
+LISTEN = "listen"  # ``pid`` has called listen(2); ``detail`` is the inode of the socket, "" if hidden
 CREATE = "create"  # ``pid`` has created, linked or renamed the file ``detail``
 NOTIFY = "notify"  # ``pid`` has sent the message ``detail`` to the notify socket
 

@@ -22,7 +22,7 @@ from .conclusion import conclude
 from .ending import Source, end
 from .events import Observation
 from .family import Family
-from .follow import Follow, name_of
+from .follow import Follow, command_line, name_of
 from .look import Look
 from .notify import NotifySocket
 from .record import Record
@@ -44,6 +44,7 @@ class Observer:
         self._record = Record()
         self._notify = NotifySocket()
         self._notes: list[str] = []
+        self._sockets_before = set(sockets.listening())
         self._source: Source
         self._work = (0.0, 0)  # when the work of all was looked at last, and how much it was (clock ticks)
 
@@ -160,7 +161,8 @@ class Observer:
             if stat is not None and stat.session == pid:
                 self._record.add(seen.SESSION, pid, stat.name)
         paths = dict.fromkeys(self._record.created)
-        if not paths:
+        if self._record.hidden or self._source.method != "ptrace" or not paths:
+            paths.update(dict.fromkeys(pidfiles.mentioned(map(command_line, living))))
             paths.update(dict.fromkeys(pidfiles.recent(begun)))
         return Observation(
             events=tuple(self._record.events),
@@ -168,9 +170,19 @@ class Observer:
             settled=settled,
             seconds=self._record.now(),
             pidfiles=tuple(pidfiles.named(paths, living)),
-            listening=tuple(sockets.held(living)),
+            listening=tuple(self._listening(living)),
             output=output,
         )
+
+    def _listening(self, living: list[int]) -> list[tuple[int, str, str]]:
+        """Return who holds which listening socket; one that is hidden is taken for that of who hides it."""
+        found = sockets.held(living)
+        hiding = {event.pid for event in self._record.events if event.kind == seen.LISTEN and not event.detail}
+        if len(hiding & set(living)) == 1:
+            known = {*self._sockets_before, *(inode for _pid, inode, _address in found)}
+            pid = (hiding & set(living)).pop()
+            found += [(pid, inode, where) for inode, where in sockets.listening().items() if inode not in known]
+        return found
 
 
 def _work(pid: int) -> tuple[int, str]:

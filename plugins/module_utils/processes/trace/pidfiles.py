@@ -48,6 +48,19 @@ def _read(path: str) -> int:
     return int(match.group(1)) if match else 0
 
 
+def mentioned(commands: Iterable[str]) -> Iterator[str]:
+    """Yield the paths that command lines mention, ``/run/x.pid`` or ``--pidfile=/run/x.pid``, and what a folder has."""
+    for command in commands:
+        for word in command.split():
+            path = word[word.find("/") :] if "/" in word else ""
+            try:
+                names = os.listdir(path) if path and os.path.isdir(path) else []
+            except OSError:
+                continue
+            yield from [path] if path and not names else []
+            yield from (os.path.join(path, name) for name in names if "pid" in name.lower())
+
+
 def recent(since: float, folders: Iterable[str] = _FOLDERS) -> Iterator[str]:
     """Yield files with ``pid`` in their name that were changed after ``since`` (seconds of the wall clock)."""
     for top in folders:

@@ -19,6 +19,7 @@ class Record:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.created: dict[str, int] = {}  # path -> the pid that made it last
+        self.hidden = False  # a file was made whose name is not known
         self.last = 0.0
         self.closed = False
         self.full = False
@@ -36,7 +37,9 @@ class Record:
             return
         now = self.now()
         if kind == seen.CREATE:
-            if len(self.created) < _MOST_FILES:
+            if not detail:
+                self.hidden = True
+            elif len(self.created) < _MOST_FILES:
                 self.created[detail] = pid
             return
         self.last = now

@@ -97,7 +97,11 @@ class Said(NamedTuple):
 
 
 def meaning(call: SystemCall, tid: int) -> Optional[Said]:
-    """Return what the call of the stopped thread ``tid`` is about, None for nothing of interest."""
+    """Return what the call of the stopped thread ``tid`` is about, None for nothing of interest.
+
+    The detail is empty where the kernel hides it: of a process that has changed its user, from a tracer without
+    CAP_SYS_PTRACE.
+    """
     names = {number: name for name, number in _NUMBERS.get(call.architecture, {}).items()}
     name = names.get(call.number)
     if name is None:
@@ -106,10 +110,10 @@ def meaning(call: SystemCall, tid: int) -> Optional[Said]:
         return Said(seen.SESSION, "")
     if name == "listen":
         target = _link(f"/proc/{tid}/fd/{call.arguments[0] & 0xFFFFFFFF}")
-        return Said(seen.LISTEN, target[len("socket:[") : -1]) if target.startswith("socket:[") else None
+        return Said(seen.LISTEN, target[len("socket:[") : -1])
     folder, path = _NEW_PATH[name]
     found = _path(tid, None if folder is None else call.arguments[folder], call.arguments[path])
-    return Said(seen.CREATE, found) if found else None
+    return Said(seen.CREATE, found)
 
 
 def _path(tid: int, folder: Optional[int], address: int) -> str:

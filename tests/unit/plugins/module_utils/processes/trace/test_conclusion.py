@@ -82,6 +82,13 @@ def test_a_pidfile_that_names_a_child_of_the_one_at_the_top_is_what_to_expect() 
     assert found.main.pid == 3
 
 
+def test_a_wrapper_that_stays_is_not_the_main_process_where_the_pidfile_names_its_only_child() -> None:
+    found = concluded("1! 1>2 2=0 1>3 3!", pidfiles=(("/run/x.pid", 3),))
+    assert found.expect == "pidfile /run/x.pid"
+    assert concluded("1! 1>2 1>3", pidfiles=(("/run/x.pid", 3),)).expect == "none"  # it looks after several
+    assert concluded("1! 1>2", pidfiles=(("/run/x.pid", 2), ("/run/y.pid", 1))).expect == "none"
+
+
 def test_a_pidfile_of_a_worker_beside_the_main_one_changes_nothing() -> None:
     found = concluded("1! 1>2 1=0 2>3", pidfiles=(("/run/x.pid", 2), ("/run/worker.pid", 3)))
     assert found.expect == "fork"

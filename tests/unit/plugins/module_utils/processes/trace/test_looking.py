@@ -50,6 +50,13 @@ def test_only_a_regular_file_that_names_a_living_process_is_a_pidfile(tmp_path: 
     assert [os.path.basename(path) for path, _pid in found] == ["a.pid", "other", "b.lock"]
 
 
+def test_the_paths_of_a_command_line_are_looked_at(tmp_path: Path) -> None:
+    for name in ("a.pid", "data"):
+        (tmp_path / name).write_text("")
+    commands = [f"/usr/bin/x -P /run/x.pid --pidfile=/run/y.pid -D {tmp_path}", "x: master process"]
+    assert list(pidfiles.mentioned(commands)) == ["/usr/bin/x", "/run/x.pid", "/run/y.pid", str(tmp_path / "a.pid")]
+
+
 def test_without_knowing_what_was_created_recent_files_are_looked_at(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     new, old = tmp_path / "sub" / "new.pid", tmp_path / "old.pid"
