@@ -22,7 +22,7 @@ notes:
   - The program really runs, with all that it does to files, sockets and the network. Stop the copy that runs already,
     or give it another port and another folder.
   - It is run as a job is run, in a session of its own, with C(/dev/null) as input and a plain environment that has
-    C(PATH), C(TERM) and what O(env) adds. E(NOTIFY_SOCKET) is offered to it.
+    C(PATH), C(TERM) and what O(env) adds, and E(NOTIFY_SOCKET) unless O(notify=false).
   - A program that is traced by somebody without C(CAP_SYS_PTRACE) cannot gain privileges by executing a set-user-ID
     program, so run the module as root where the daemon needs that.
   - A program that uses C(ptrace) on its own children cannot do so while it is traced; set O(ptrace=false) for it.
@@ -78,6 +78,11 @@ options:
     description: The seconds from SIGTERM to SIGKILL when it is ended. With V(0) it is killed at once.
     type: float
     default: 5
+  notify:
+    description: Whether to offer E(NOTIFY_SOCKET). Some daemons stay in the foreground when they are offered it; with
+      V(false) they fork.
+    type: bool
+    default: true
   ptrace:
     description: Whether to use C(ptrace) where that is possible.
     type: bool
@@ -263,6 +268,7 @@ def request_of(params: dict) -> Request:
         settle=params["settle"],
         kill_timeout=params["kill_timeout"],
         use_ptrace=params["ptrace"],
+        offer_notify=params["notify"],
     )
 
 
@@ -295,6 +301,7 @@ def main() -> None:
             "timeout": {"type": "float", "default": 30},
             "settle": {"type": "float", "default": 1},
             "kill_timeout": {"type": "float", "default": 5},
+            "notify": {"type": "bool", "default": True},
             "ptrace": {"type": "bool", "default": True},
         },
         mutually_exclusive=[("argv", "cmd")],

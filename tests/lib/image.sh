@@ -14,6 +14,7 @@ systemd=$base,systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,sudo
 declare -A recipes=(
   [bare]="bookworm $base"
   [packages]="bookworm $base,nginx-light,redis-server,postgresql,cron,apache2"
+  [daemons]="bookworm $base,nginx-light,apache2,redis-server,postgresql,dbus,cron,rsyslog,haproxy,memcached,php-fpm,squid"
   [systemd]="bookworm $systemd"
   [systemd247]="bullseye $systemd"
   [systemd257]="trixie $systemd"

@@ -55,6 +55,8 @@ class Around:
         last = proc.stat(successor)
         sessions = {session, last.session if last is not None else 0}
         count = 0
+        if last is not None and last.session not in (session, successor) and proc.stat(last.session) is None:
+            count = 1  # who made the session has ended, and its own parent, which waited for it, as well
         for pid in proc.children(os.getpid()):
             child = proc.stat(pid)
             if child is not None and child.ended and pid != session and child.session in sessions:

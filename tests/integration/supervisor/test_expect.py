@@ -181,6 +181,12 @@ def test_a_daemon_without_environment_and_session_is_still_of_its_job(supervisor
     assert mark.of(mains["b"]) is not None
 
 
+def test_a_link_whose_parent_waits_for_it_is_counted(supervisor, daemon):
+    """As start-stop-daemon --background does it; the link is gone before its parent ends, and never our child."""
+    start(supervisor, f"expect daemon\nstart timeout 60\nexec {daemon} wait setsid fork sleep=0")
+    assert supervisor.family("a") == [supervisor.main("a")]
+
+
 def test_too_few_forks_expected_moves_on_and_names_the_stanza(supervisor, daemon):
     start(supervisor, f"expect fork\nexec {daemon} fork setsid fork sleep=0.3 fork")
     supervisor.wait_for(lambda: "write `expect" in supervisor.output(), "the warning")

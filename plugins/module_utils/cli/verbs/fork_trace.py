@@ -20,6 +20,7 @@ OPTIONS = (
     Option("chdir", "d", "FOLDER", "run it in this folder (/)"),
     Option("setuid", value="USER", text="run it as this user"),
     Option("setgid", value="GROUP", text="run it as this group"),
+    Option("no-notify", text="do not offer NOTIFY_SOCKET, for which some daemons stay in the foreground"),
     Option("no-ptrace", text="look through /proc only, as where ptrace is forbidden"),
 )
 
@@ -52,6 +53,7 @@ def _request(context: Context) -> Request:
         settle=_seconds(context, "settle", 1.0),
         kill_timeout=_seconds(context, "kill-timeout", 5.0),
         use_ptrace=not values.get("no-ptrace"),
+        offer_notify=not values.get("no-notify"),
     )
 
 

@@ -52,8 +52,8 @@ class Observer:
         """Run the program, and return what was seen once everything of it has ended. Raises TraceError."""
         output = launch.output_file()
         begun = time.time()
-        request = replace(self._request, env={**self._request.env, "NOTIFY_SOCKET": self._notify.address})
-        started = launch.start(request, output)
+        offered = {"NOTIFY_SOCKET": self._notify.address} if self._request.offer_notify else {}
+        started = launch.start(replace(self._request, env={**self._request.env, **offered}), output)
         main: Optional[int] = started.pid
         try:
             self._source = self._watch(started)
@@ -181,7 +181,8 @@ class Observer:
         if len(hiding & set(living)) == 1:
             known = {*self._sockets_before, *(inode for _pid, inode, _address in found)}
             pid = (hiding & set(living)).pop()
-            found += [(pid, inode, where) for inode, where in sockets.listening().items() if inode not in known]
+            mine = sockets.of_user(pid)
+            found += [(pid, inode, where) for inode, where in mine.items() if inode not in known]
         return found
 
 

@@ -20,7 +20,8 @@ class Request:
 
     Seconds: ``timeout`` is the longest that is looked; ``settle`` how long nothing must happen (no fork, exec, exit,
     and hardly any work done) to be sure that all has happened; ``kill_timeout`` from SIGTERM to SIGKILL in the end.
-    ``use_ptrace``: False looks through /proc only.
+    ``use_ptrace``: False looks through /proc only. ``offer_notify``: have NOTIFY_SOCKET in the environment, for which
+    some daemons stay in the foreground.
     """
 
     argv: tuple[str, ...]
@@ -33,3 +34,4 @@ class Request:
     settle: float = 1.0
     kill_timeout: float = 5.0
     use_ptrace: bool = True
+    offer_notify: bool = True

@@ -51,6 +51,18 @@ def listening(folder: str = "/proc/self/net") -> dict[str, str]:
     return found
 
 
+def of_user(pid: int) -> dict[str, str]:
+    """Return the address of each TCP socket that listens for the user whom ``pid`` runs as, by its inode."""
+    users = {line.split()[2] for line in _lines(f"/proc/{pid}/status") if line.startswith("Uid:")}
+    found = {}
+    for table in ("tcp", "tcp6"):
+        for line in _lines(f"/proc/self/net/{table}"):
+            fields = line.split()
+            if len(fields) > 9 and fields[3] == _LISTEN and fields[7] in users:
+                found[fields[9]] = internet_address(fields[1])
+    return found
+
+
 def internet_address(text: str) -> str:
     """Return ``HOST:PORT`` for the kernel's hexadecimal words, each in the machine's own byte order (little-endian)."""
     host, _colon, port = text.rpartition(":")

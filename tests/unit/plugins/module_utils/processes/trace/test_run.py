@@ -82,6 +82,11 @@ def test_who_listens_and_who_writes_the_pidfile_is_known(tmp_path: Path) -> None
     assert [address.rpartition(":")[0] for address in main["listens"]] == ["127.0.0.1"]
 
 
+def test_the_notify_socket_is_offered_unless_told_otherwise() -> None:
+    assert run("ready stay")["expect"] == "notify"
+    assert "NOTIFY_SOCKET" in run("ready stay", offer_notify=False)["output"]  # it fails without
+
+
 def test_a_program_that_fails_says_what_it_wrote() -> None:
     found = run("exit 3")
     assert found["failed"]
