@@ -161,6 +161,12 @@ def test_an_error_of_the_supervisor_is_printed_after_the_name_of_the_program(ask
 def test_a_supervisor_that_goes_away_is_told_in_the_words_of_libdbus(ask: Any) -> None:
     table = web(EmitEvent=BusError("org.freedesktop.DBus.Error.NoReply", NO_REPLY_TEXT))
     assert ask(table, "initctl", "emit", "x") == (1, "", f"initctl: {NO_REPLY_TEXT}\n")
+    table = web(Start=BusError("org.freedesktop.DBus.Error.NoReply", NO_REPLY_TEXT))
+    assert ask(table, "initctl", "start", "web") == (
+        1,
+        "",
+        "initctl: Connection was disconnected before a reply was received\n",
+    )
 
 
 def test_inside_a_job_no_job_name_means_the_own_instance_without_waiting(
