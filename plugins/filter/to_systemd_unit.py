@@ -12,7 +12,7 @@ author:
   - The foster.init developers (@foster-init)
 description:
   - Turns the options of a job, named as in M(foster.init.job), or the text of a job file, into the unit that
-    M(foster.init.job#module) makes of it with O(foster.init.job#module:use=systemd).
+    M(foster.init.job) makes of it with O(foster.init.job#module:use=systemd).
   - What a unit cannot express is an error that names the stanza. C(docs/systemd.md) of the collection has the table.
   - A job with C(instance) becomes a template, whose file is to be called C(NAME@.service).
 positional: _input
