@@ -139,6 +139,7 @@ if [ "$undo" = yes ]; then
     "$venv/bin/ansible-playbook" foster.init.quickstart_undo
     cd /
     rm -rf "$cache"
+    rmdir "$(dirname "$cache")" 2>/dev/null || true # where nobody else keeps anything in it
     say "All of it is gone"
     exit 0
 fi

@@ -62,10 +62,10 @@ class Crash:
             )  # fmt: skip
 
     def connect(self) -> Connection:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 100
         while True:
             try:
-                return Connection.open(self.address, 20)
+                return Connection.open(self.address, 100)
             except (BusUnreachable, BusError):
                 if time.monotonic() > deadline:
                     raise
