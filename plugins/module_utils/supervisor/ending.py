@@ -102,6 +102,7 @@ class Ender:
 
     def _kill(self, key: InstanceKey) -> None:
         cgroups = self._means.families.cgroups
+        self._means.kernel.settle()  # do not stand in a cgroup that is ended
         scripts = any(each.key == key and each.kind is not ProcessKind.MAIN for each in self._processes.known.values())
         if cgroups is not None and not scripts and cgroups.kill(folder_name(*key)):
             return

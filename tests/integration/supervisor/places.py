@@ -17,7 +17,7 @@ class Place(NamedTuple):
 
 
 _SECOND = "mount -t cgroup2 cgroup2 /sys/fs/cgroup\n"
-# Its own cgroup, given to the user: what systemd does with Delegate=yes. Removed by whoever comes next, when empty.
+# Its own cgroup, given to the user: what systemd does with Delegate=yes. It can only go when all has ended: see TIDY.
 _DELEGATED = (
     _SECOND
     + """
@@ -41,8 +41,13 @@ def prefix(place: str) -> list[str]:
     """Return what to execute the supervisor with, as root."""
     script = f"""set -e
     mount --make-rprivate /
+    umount -R /sys/fs/cgroup
     mount -t tmpfs none /sys/fs/cgroup
     {PLACES[place].prepare}
     exec "$@"
     """
     return ["unshare", "-m", "sh", "-c", script, "sh"]
+
+
+# Removes the cgroups that were made to be given away.
+TIDY = [*prefix("cgroup2"), "sh", "-c", "rmdir /sys/fs/cgroup/foster-test-* 2>/dev/null || true"]

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tests.integration.supervisor.conftest import running
-from tests.integration.supervisor.places import PLACES, prefix
+from tests.integration.supervisor.places import PLACES, TIDY, prefix
 from tests.integration.supervisor.trees import Trial, trees
 
 
@@ -35,7 +35,8 @@ def campaign(place: str, program: str, count: int, seed: int) -> int:
         )
         if problems:
             print(supervisor.output()[-4000:])
-    print("\n".join(problems))
+            print("\n".join(problems), flush=True)
+    subprocess.run(TIDY, check=True)
     taken = time.monotonic() - began
     print(
         f"{place}: {count} trees in {taken:.0f} s, {len(problems)} failed; cgroup {found['cgroup']}, uid {found['uid']}"

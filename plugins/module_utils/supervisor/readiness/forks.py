@@ -18,7 +18,7 @@ _STAYS = 5.0  # seconds after which a parent that is still there is not taken fo
 
 def fitting(links: int) -> str:
     """Return the stanza for a daemon of which so many processes have left it to their child."""
-    return {0: "expect none", 1: "expect fork", 2: "expect daemon"}.get(links, f"expect fork {links}")
+    return {0: "expect none", 1: "expect fork", 2: "expect daemon"}.get(links, "expect auto")
 
 
 def wanted(expect: Expect) -> int:
@@ -54,7 +54,7 @@ class Forks(Watcher):
         if self.links > self._wanted:
             self._around.warn(
                 f"its main process forked {self.links} times, not {self._wanted} as `expect {self._stanza()}` says; "
-                f"process {self.pid} is the main one now: write `{fitting(self.links)}` or `expect auto`"
+                f"process {self.pid} is the main one now: write `{fitting(self.links)}`"
             )
         if self.done:
             return

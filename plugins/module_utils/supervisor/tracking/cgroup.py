@@ -182,6 +182,8 @@ def _own_folders() -> list[tuple[str, bool]]:
     for line in (proc.read("/proc/self/mountinfo") or b"").decode(errors="surrogateescape").splitlines():
         left, _unused, right = line.partition(" - ")
         fields, kind = left.split(), right.split()
+        if not os.path.exists(os.path.join(fields[4], _PROCS)):
+            continue  # another mount hides it
         if kind[:1] == ["cgroup2"]:
             mounts.setdefault("", (fields[3], fields[4]))
         elif kind[:1] == ["cgroup"]:

@@ -81,7 +81,8 @@ class Families:
             pids = self.cgroups.members(folder_name(*key))
         else:
             pids = self._by_mark(key)
-        found = [stat for pid in pids if (stat := proc.stat(pid)) is not None and not stat.ended]
+        own = os.getpid()  # we stand in the cgroup of what we have just started
+        found = [stat for pid in pids if pid != own and (stat := proc.stat(pid)) is not None and not stat.ended]
         return sorted(found, key=lambda stat: (stat.start_time, stat.pid))
 
     def _by_mark(self, key: InstanceKey) -> list[int]:
