@@ -24,6 +24,7 @@ from .spawn import parse_status
 from .surroundings import Around
 from .tracking import proc
 
+_AT_ONCE = 500  # children that are reaped before anything else is done
 _LOOK_AGAIN = 1.0  # seconds between looks at an adopted process where there are no pidfds
 
 
@@ -161,13 +162,14 @@ class Processes:
             if tracked.watcher is not None:
                 tracked.watcher.child_changed()
         kernel = self._means.kernel
-        while True:
+        for _child in range(_AT_ONCE):
             ended = kernel.next_exit()
             if ended is None:
-                break
+                return
             self._child_ended(ended)
             kernel.reap(ended.pid)
             self._means.families.reaped(ended.pid)
+        self._means.loop.call_later(0.0, self.reap)  # others have their turn before who forks and ends for ever
 
     def _child_ended(self, ended: Exit) -> None:
         tracked = self.known.get(ended.pid)

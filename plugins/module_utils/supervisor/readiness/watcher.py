@@ -14,6 +14,8 @@ from . import pidfiles
 from .choose import Choice, choose, started
 
 _TRUST = 5.0  # seconds after a change of the main process in which an exit 0 of it only means one more fork
+_MOST_LINKS = 50  # in a row; who forks and ends for ever is no daemon, and following it would never end
+_COUNTED = 8  # links up to which those that ended unseen are counted
 _LOOKS = 3  # who forks and ends while we look is seen neither before nor after
 
 
@@ -110,11 +112,15 @@ class Watcher:
         """The main process has ended (and is still a zombie): return who has taken its place, None where nobody has."""
         if code != 0:
             return None
+        if self.links >= _MOST_LINKS:
+            self._around.warn(f"its processes fork and end again and again ({self.links} times): not followed any more")
+            return None
         successor = self._successor()
         if successor is None or not self._plausible(successor):
             return None
         choice, old = successor, self.pid
-        self.links += 1 + self._around.ended_between(old, choice.pid)
+        unseen = self._around.ended_between(old, choice.pid) if self.links < _COUNTED else 0
+        self.links += 1 + unseen
         self.pid, self.choice = choice.pid, choice
         self._changed = self._around.loop.now()
         self._around.moved(choice)
