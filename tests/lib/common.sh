@@ -17,7 +17,7 @@ begin_run() {
 }
 
 end_run() {
-  remove_containers "$RUN_ID"
+  remove_containers "$RUN"
   rm -rf "$RUN"
 }
 

@@ -23,8 +23,9 @@ part_molecule() {
 molecule_scenarios() {
   local scenario
   containers_conf >"$RUN/containers.conf"
+  remove_left_over
   for scenario in "$@"; do
-    check "molecule $scenario" in_copy env CONTAINERS_CONF="$RUN/containers.conf" FOSTER_TEST_RUN="$RUN_ID" \
+    check "molecule $scenario" in_copy env CONTAINERS_CONF="$RUN/containers.conf" FOSTER_TEST_RUN="$RUN_ID" FOSTER_TEST_CONTAINERS="$RUN/containers" \
       NO_COLOR=1 PY_COLORS=0 MOLECULE_EPHEMERAL_DIRECTORY="$RUN/molecule-$scenario" \
       "$LIB/with_cgroup2.sh" bash -c "cd extensions && molecule --base-config molecule/config.yml test --scenario-name '$scenario'"
   done
@@ -60,14 +61,22 @@ network_backend = "netavark"
 CONF
 }
 
-# remove_containers RUN: those of this run only, on every way out of the runner
+# remove_containers FOLDER: those of the run with that folder, on every way out of the runner; by name, because a list of all
+# containers fails when another run is on its way up or down
 remove_containers() {
-  local ids
-  if [ -e "$RUN/containers.conf" ]; then export CONTAINERS_CONF=$RUN/containers.conf; fi
-  command -v podman >/dev/null && [ "$(id -u)" -eq 0 ] || return 0
-  ids=$(podman ps --all --quiet --filter "label=foster.test.run=$1" 2>/dev/null) || return 0
-  if [ -n "$ids" ]; then
-    # shellcheck disable=SC2086 # a list of ids
-    podman rm --force --volumes --time 0 $ids >/dev/null 2>&1 || true
-  fi
+  local names
+  [ -s "$1/containers" ] && command -v podman >/dev/null && [ "$(id -u)" -eq 0 ] || return 0
+  mapfile -t names <"$1/containers"
+  CONTAINERS_CONF=$1/containers.conf "$LIB/with_cgroup2.sh" "$LIB/containers.py" remove "${names[@]}" >/dev/null 2>&1 || true
+}
+
+# remove_left_over: containers of runs of this tree that were killed, and the folders of such runs
+remove_left_over() {
+  local folder
+  for folder in "$CACHE"/run-*-*/; do
+    if [ -d "$folder" ] && ! grep -aq run.sh "/proc/$(basename "$folder" | sed 's/.*-//')/cmdline" 2>/dev/null; then
+      remove_containers "${folder%/}"
+      rm -rf "$folder"
+    fi
+  done
 }

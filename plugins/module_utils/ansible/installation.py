@@ -86,16 +86,22 @@ class Installation:
         before = files.installed(layout.library)
         outdated = before != request.digest or not self._linked()
         running = self._pid() is not None
+        if outdated and not request.check and request.bundle is None:
+            raise NeedsBundle
+        changes = self._hosting.pending()
+        if not request.check:
+            self._hosting.prepare()
         if outdated:
-            if not request.check and request.bundle is None:
-                raise NeedsBundle
             self.difference.note(
                 f"install {layout.library}", layout.library, f"{before}\n" if before else None, f"{request.digest}\n"
             )
             if not request.check:
                 self._install_bundle()
         changed = self._set()
-        self._tell_init()
+        for change in changes:
+            self.difference.note(*change)
+        if not request.check:
+            self._hosting.install()
         if request.state == "present":
             return
         if not running:
@@ -139,12 +145,6 @@ class Installation:
             files.write(path, settings.text_of(wanted).encode())
         return True
 
-    def _tell_init(self) -> None:
-        for change in self._hosting.pending():
-            self.difference.note(*change)
-        if not self._request.check:
-            self._hosting.install()
-
     # ---- not running, not there ----
 
     def _stop(self) -> None:
@@ -158,6 +158,11 @@ class Installation:
 
     def _absent(self) -> None:
         request, layout = self._request, self._layout
+        traces = [os.path.dirname(layout.socket)]
+        if request.purge:
+            traces += [os.path.dirname(layout.log), layout.jobs]
+        # Looked for before the supervisor ends, which removes some of them itself: so check mode says the same.
+        traces = [folder for folder in traces if os.path.isdir(folder) and not os.path.islink(folder)]
         self._stop()
         for change in self._hosting.traces():
             self.difference.note(*change)
@@ -169,14 +174,10 @@ class Installation:
             if not request.check:
                 files.remove(layout.library, layout.programs)
         self._unset()
-        traces = [os.path.dirname(layout.socket)]
-        if request.purge:
-            traces += [os.path.dirname(layout.log), layout.jobs]
         for folder in traces:
-            if os.path.isdir(folder) and not os.path.islink(folder):
-                self.difference.note(f"remove {folder}", folder, "there\n", None)
-                if not request.check:
-                    shutil.rmtree(folder)
+            self.difference.note(f"remove {folder}", folder, "there\n", None)
+            if not request.check and os.path.isdir(folder):
+                shutil.rmtree(folder)
         if not request.check:
             for folder in (layout.jobs, layout.library, *traces):
                 _remove_empty(folder, layout.user)

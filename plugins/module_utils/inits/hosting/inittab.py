@@ -41,6 +41,9 @@ class Respawned:
         """Raise InitError when the file is missing, read-only, or has a line of somebody else's in our place."""
         self._pieces.verify(removing)
 
+    def prepare(self) -> None:
+        """Do nothing: nobody has to be asked first."""
+
     def pending(self) -> tuple[Change, ...]:
         """Return the change of inittab."""
         return self._pieces.pending()

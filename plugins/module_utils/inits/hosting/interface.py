@@ -35,6 +35,9 @@ class Hosting(Protocol):
     def verify(self, removing: bool = False) -> None:
         """Raise InitError when installing or ``removing`` it would fail for a reason that shows already."""
 
+    def prepare(self) -> None:
+        """Ask for what somebody else has to grant, before anything is installed."""
+
     def pending(self) -> tuple[Change, ...]:
         """Return what install() would change."""
 

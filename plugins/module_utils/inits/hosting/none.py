@@ -15,7 +15,7 @@ import socket
 import time
 from typing import NoReturn
 
-from ...processes.ancestry import cgroup, children
+from ...processes.ancestry import cgroup
 from ...processes.escape import proof
 from ...processes.identity import Identity, identify, read_stat
 from .. import detect
@@ -41,6 +41,9 @@ class Nobody:
 
     def verify(self, removing: bool = False) -> None:
         """Accept: there is no init that could refuse."""
+
+    def prepare(self) -> None:
+        """Do nothing: nobody has to be asked first."""
 
     def pending(self) -> tuple[Change, ...]:
         """Return nothing: there is no init that needs a file."""
@@ -83,11 +86,10 @@ class Nobody:
     def stop(self, keep_jobs: bool) -> None:
         """End the supervisor with SIGTERM; its guard reaps it and ends, too."""
         guards = _guards(self.layout)
-        if not running.end(self.layout, keep_jobs, running.terminate):
-            # It may be away just now, and about to be brought back.
-            for guard in guards:
-                running.terminate(guard)
+        running.end(self.layout, keep_jobs, running.terminate)
+        # A guard that has seen the supervisor killed, just before, is about to bring it back.
         for guard in guards:
+            running.terminate(guard)
             running.wait_until_gone(guard)
         running.end(self.layout, keep_jobs, running.terminate)
 
@@ -96,12 +98,7 @@ class Nobody:
         if stat is None:
             raise InitError(f"The supervisor ended at once; {running.last_words(self.layout)}")
         if stat.ppid != 1:
-            above = read_stat(stat.ppid)
-            name = above.name if above else "unknown"
-            raise InitError(
-                f"The supervisor cannot get away from here: orphans are adopted by {name} (pid {stat.ppid}), a "
-                "subreaper, and would end with it; start it from outside of it, or let this host's init run it"
-            )
+            raise InitError(running.adopted(stat.ppid))
         found = proof(pid, supervisor=1, user=self.layout.user)
         if not found.escaped:
             raise InitError(f"The supervisor cannot get away from here: {found.reason}")
@@ -161,10 +158,9 @@ def _guards(layout: Layout) -> list[Identity]:
 
 
 def _end_all(guard: int) -> None:
-    """End a guard and what it has started, which is no good where it is."""
-    for pid in (guard, *children().get(guard, ())):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+    """End a guard and what it has started, which is no good where it is: they are a process group of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(os.getpgid(guard), signal.SIGTERM)
 
 
 def _between(layout: Layout, notify: str, log: int, writer: int) -> NoReturn:

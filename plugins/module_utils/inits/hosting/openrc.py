@@ -42,8 +42,8 @@ rc_cgroup_cleanup=no
 extra_started_commands=reload
 
 depend() {{
-	need localmount
-	after bootmisc net
+	use net
+	after localmount bootmisc
 	keyword -shutdown
 }}
 
@@ -89,6 +89,9 @@ class Openrc:
         """Raise InitError when the script or the runlevel's link is somebody else's or cannot be written."""
         self._pieces.verify(removing)
 
+    def prepare(self) -> None:
+        """Do nothing: nobody has to be asked first."""
+
     def pending(self) -> tuple[Change, ...]:
         """Return the script and the link that are not as wanted."""
         return self._pieces.pending()
@@ -109,7 +112,10 @@ class Openrc:
         self._pieces.take()
 
     def start(self) -> None:
-        """Start the service, and end it again when a subreaper has adopted it."""
+        """Start the service, unless a subreaper would adopt it."""
+        by = running.adopter()
+        if by != 1:
+            raise InitError(running.adopted(by))
         if self._crashed():
             self._service("zap")
         self._service("start")
@@ -141,8 +147,9 @@ class Openrc:
     def _service(self, command: str, *options: str) -> None:
         done = self._run(*options, command)
         if done.returncode:
-            said = done.stdout.decode("utf-8", "replace").strip().splitlines() or ["it does not say why"]
-            raise InitError(f"OpenRC could not {command} the service {SERVICE}: {said[-1].strip(' *')}")
+            lines = [line.strip(" *") for line in done.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
+            said = [line for line in lines if "ERROR" in line] or lines or ["it does not say why"]
+            raise InitError(f"OpenRC could not {command} the service {SERVICE}: {'; '.join(said[-3:])}")
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         program = shutil.which("rc-service", path=_PATH)

@@ -27,6 +27,9 @@ class PidOne:
                 "stopped in order"
             )
 
+    def prepare(self) -> None:
+        """Do nothing: nobody has to be asked first."""
+
     def pending(self) -> tuple[Change, ...]:
         """Return nothing: the container's image says that it starts."""
         return ()

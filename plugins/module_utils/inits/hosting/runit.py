@@ -72,6 +72,9 @@ class Runit:
             )
         self._pieces.verify(removing)
 
+    def prepare(self) -> None:
+        """Do nothing: nobody has to be asked first."""
+
     def pending(self) -> tuple[Change, ...]:
         """Return the files and the link that are not as wanted."""
         return self._pieces.pending()

@@ -11,7 +11,7 @@ import time
 from typing import Callable, Optional
 
 from ...processes.escape import proof
-from ...processes.identity import Identity, identify, is_alive
+from ...processes.identity import Identity, identify, is_alive, read_stat
 from .. import detect
 from ..errors import InitError
 from .layout import Layout
@@ -103,6 +103,34 @@ def wait_until_gone(identity: Identity) -> None:
         if time.monotonic() > deadline:
             raise InitError(f"The supervisor (pid {identity.pid}) has not ended within {STOP_TIMEOUT:g} s of SIGTERM")
         time.sleep(_LOOK)
+
+
+def adopter() -> int:
+    """Return the pid of who adopts an orphan of this process, found out by making one: PID 1, or a subreaper."""
+    told, tell = os.pipe()
+    answer, answering = os.pipe()
+    between = os.fork()
+    if between == 0:
+        if os.fork() == 0:
+            os.read(told, 1)
+            os.write(answering, b"%d" % os.getppid())
+        os._exit(0)
+    try:
+        os.waitpid(between, 0)
+        os.write(tell, b"x")  # now it is an orphan
+        return int(os.read(answer, 32))
+    finally:
+        for descriptor in (told, tell, answer, answering):
+            os.close(descriptor)
+
+
+def adopted(pid: int) -> str:
+    """Return the sentence for a supervisor that ``pid``, a subreaper, would adopt."""
+    stat = read_stat(pid)
+    return (
+        f"The supervisor cannot get away from here: orphans are adopted by {stat.name if stat else 'unknown'} "
+        f"(pid {pid}), a subreaper, and would end with it; start it from outside of it, or let this host's init run it"
+    )
 
 
 def last_words(layout: Layout) -> str:

@@ -63,6 +63,9 @@ class S6:
             )
         self._pieces.verify(removing)
 
+    def prepare(self) -> None:
+        """Do nothing: nobody has to be asked first."""
+
     def pending(self) -> tuple[Change, ...]:
         """Return the files that are not as wanted."""
         return self._pieces.pending()

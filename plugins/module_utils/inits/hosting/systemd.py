@@ -101,14 +101,17 @@ class Systemd:
         """Raise InitError when the unit is somebody else's, masked, or cannot be written."""
         self._pieces.verify(removing)
 
+    def prepare(self) -> None:
+        """See to it that a user's manager outlives the last logout."""
+        if self._lingering():
+            self.linger()
+
     def pending(self) -> tuple[Change, ...]:
         """Return the unit and its link that are not as wanted, and lingering that is off."""
         return self._lingering() + self._pieces.pending()
 
     def install(self) -> None:
-        """Write and enable the unit, and let systemd read it; for a user see to it that it outlives the last logout."""
-        if self._lingering():
-            self.linger()
+        """Write and enable the unit, and let systemd read it."""
         if self._pieces.put():
             self._reload()
 

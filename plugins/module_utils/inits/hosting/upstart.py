@@ -48,6 +48,9 @@ class Upstart:
         """Raise InitError when the job is somebody else's, or the folder cannot be written."""
         self._pieces.verify(removing)
 
+    def prepare(self) -> None:
+        """Do nothing: nobody has to be asked first."""
+
     def pending(self) -> tuple[Change, ...]:
         """Return the job file that is not as wanted."""
         return self._pieces.pending()

@@ -12,11 +12,17 @@ import pytest
 from ansible_collections.foster.init.plugins.module_utils.inits.errors import InitError
 from ansible_collections.foster.init.plugins.module_utils.inits.hosting import none, running
 from ansible_collections.foster.init.plugins.module_utils.inits.hosting.layout import Layout
+from ansible_collections.foster.init.plugins.module_utils.processes.ancestry import command_line
 from ansible_collections.foster.init.plugins.module_utils.processes.escape import Proof
-from ansible_collections.foster.init.plugins.module_utils.processes.identity import identify, is_alive, read_stat
+from ansible_collections.foster.init.plugins.module_utils.processes.identity import (
+    Identity,
+    identify,
+    is_alive,
+    read_stat,
+)
 
 STAND_IN = """#!{python} -IS
-import os, signal, socket, sys
+import os, socket, sys
 print("up", os.getsid(0) == os.getpid(), sorted(os.listdir("/proc/self/fd"))[:3], flush=True)
 if os.path.exists({socket!r}):
     os.unlink({socket!r})
@@ -26,7 +32,6 @@ listener.listen()
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 if not notify.connect_ex("\\0" + os.environ["NOTIFY_SOCKET"][1:]):
     notify.send(b"READY=1")
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 listener.accept()
 while True:
     listener.accept()
@@ -112,9 +117,23 @@ def test_a_subreaper_is_named_and_nothing_is_left(layout: Layout, monkeypatch: p
         started.append(pid)
         return read_stat(pid)._replace(ppid=os.getpid())  # type: ignore[union-attr]
 
-    monkeypatch.setattr(none, "read_stat", lambda pid: read_stat(pid) if pid == os.getpid() else adopted(pid))
+    monkeypatch.setattr(none, "read_stat", adopted)
     with pytest.raises(InitError, match=rf"adopted by .* \(pid {os.getpid()}\), a subreaper"):
         none.Nobody(layout).start()
+    monkeypatch.undo()
+    for identity in _with_argument(layout.fosterd):
+        running.wait_until_gone(identity)
+    assert started
+
+
+def _with_argument(word: str) -> list[Identity]:
+    """Return the processes that have the word on their command line."""
+    found = []
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        identity = identify(pid)
+        if identity is not None and word in command_line(pid).split():
+            found.append(identity)
+    return found
 
 
 def test_a_supervisor_that_is_not_installed_is_said_to_be(layout: Layout) -> None:
