@@ -135,7 +135,14 @@ def reachable(name: str) -> str:
 
 def remove(names: list[str]) -> None:
     """Remove the containers that are there, and what a host with cgroup v1 has made in the machine's hierarchies."""
-    podman("rm", "--force", "--volumes", "--ignore", "--time", "0", *names)
+    for left in (4, 3, 2, 1, 0):  # podman may lose a race with the end of a container, and says so
+        try:
+            podman("rm", "--force", "--volumes", "--ignore", "--time", "0", *names)
+            break
+        except SystemExit:
+            if not left:
+                raise
+            time.sleep(1)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["unshare", "--mount", "sh", "-c", _REMOVE_CGROUPS, "sh", folder, *names], check=True)
 
