@@ -80,9 +80,9 @@ class Ender:
     def _leftovers(self, key: InstanceKey) -> list[Stat]:
         """Return who is left of the family, without the instance's own processes that still have something to do."""
         families, known = self._means.families, self._processes.known
-        if families.cgroups is not None and not families.cgroups.members(folder_name(*key)):
-            return []
-        for _look in range(1 if families.cgroups is not None else 2):  # who forks meanwhile may be missed once
+        for _look in range(5 if families.cgroups is not None else 2):  # who forks and ends meanwhile may be missed
+            if families.cgroups is not None and not families.cgroups.members(folder_name(*key)):
+                return []
             found = [
                 member
                 for member in families.members(key)
