@@ -174,6 +174,7 @@ options:
     default: auto
 seealso:
   - module: foster.init.job
+  - module: foster.init.reaper_info
 """
 
 EXAMPLES = r"""

@@ -85,3 +85,15 @@ def cgroup(pid: int, proc: str = "/proc") -> Cgroup:
             return parse_cgroup(file.read())
     except OSError:
         return Cgroup("", ())
+
+
+def terminal_name(device: int) -> str:
+    """Return the path of a terminal from its number in /proc/PID/stat, "" for none; see the kernel's devices.txt."""
+    if not device:
+        return ""
+    major, minor = device >> 8 & 0xFFF, device & 0xFF | device >> 12 & 0xFFF00
+    if 136 <= major <= 143:
+        return f"/dev/pts/{minor + (major - 136) * 256}"
+    if major == 4:
+        return f"/dev/tty{minor}" if minor < 64 else f"/dev/ttyS{minor - 64}"
+    return f"device {major}:{minor}"
