@@ -12,11 +12,11 @@ from typing import Any, Optional
 from ..dbus.sockets import SYSTEM_SOCKET, user_socket
 from ..inits.launch import Launch
 from ..processes import escape, pidfile, record, termination
-from ..processes.ancestry import cgroup, chain
+from ..processes.ancestry import chain
 from ..processes.candidate import Candidate, Processes
 from ..processes.find import Search, find, identity_of
-from ..processes.identity import Identity
-from ..processes.matching import same_command, topmost
+from ..processes.identity import Identity, read_stat
+from ..processes.matching import judge, same_command, topmost
 from ..processes.pidfile import PidFile, PidFileError
 from .daemon_options import Request
 from .daemon_start import Choice, Runner, choose
@@ -127,7 +127,9 @@ class Daemon:
         if request.launch is None:
             return None
         uid = next((uid for uid in (request.runs_as, request.pattern.uid) if uid is not None), os.geteuid())
-        taken = {entry.identity for key, entry in record.all_of(self._folder).items() if key != request.key}
+        # A daemon that was started with another pidfile is another daemon, whatever its command says.
+        entries = record.all_of(self._folder).values()
+        taken = {entry.identity for entry in entries if entry.pidfile not in ("", request.pidfile)}
         pattern = request.pattern._replace(by_pidfile=False, weak=False, uid=uid)
         same = [
             process
@@ -225,9 +227,14 @@ class Daemon:
         if request.launch is None:
             return
         runner.stop(request.launch.unit, 30.0)  # what is left of an earlier one, whose main process has ended
+        since = self._now_in_ticks()
         started = runner.start(request.launch)
         self._started_by = runner
-        pid = started.pid or self._settled(request.launch)
+        pid = self._settled(request.launch) if request.launch.forking else started.pid
+        if request.launch.forking and not self._runs(pid):
+            pid = runner.main_pid(request.launch.unit) or started.pid
+        if request.pidfile and not request.make_pidfile:
+            pid = self._from_pidfile(pid, request.launch.unit, since) or pid
         process = self._processes.read(pid) if pid else None
         if process is None or process.ended:
             runner.stop(request.launch.unit, 30.0)
@@ -237,46 +244,61 @@ class Daemon:
             runner.stop(request.launch.unit, 30.0)
             raise TaskError(f"{request.label} is not left running: {proof.reason}.", escape=proof._asdict())
         identity = identity_of(process, self._processes)
-        record.write(self._folder, request.key, record.Entry(identity, runner.name, request.launch.unit))
+        entry = record.Entry(identity, runner.name, request.launch.unit, request.pidfile or "")
+        record.write(self._folder, request.key, entry)
         if request.make_pidfile and request.pidfile:
             pidfile.write(request.pidfile, process.pid)
-        elif request.pidfile and not self._from_pidfile(process.pid, request.launch.unit):
-            self.warnings.append(
-                f"The pidfile {request.pidfile} does not name the daemon within {_PIDFILE_TIMEOUT:g} s of its start; "
-                "with make_pidfile: true this task writes it."
-            )
+
+    def _runs(self, pid: int) -> bool:
+        process = self._processes.read(pid) if pid else None
+        return process is not None and not process.ended
+
+    def _now_in_ticks(self) -> int:
+        """Return a start time that no process before now has a later one than: a child's, which ends at once."""
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        stat = read_stat(child)
+        os.waitpid(child, 0)
+        return stat.start_time if stat else 0
 
     def _settled(self, launch: Launch) -> int:
-        """Return the main process of a daemon that has gone into the background, 0 when nothing of it is left.
-
-        Who the pidfile names; without a pidfile the topmost one, when that has stayed the same for a while.
-        """
+        """Return the topmost process of the unit when that has stayed the same for a while, 0 when there is none."""
         last, since = 0, time.monotonic()
         deadline = since + launch.timeout
         while True:
-            family = self._processes.in_cgroup(launch.unit)
-            pids = {process.pid for process in family}
-            named = pidfile.read(self._request.pidfile).pid if self._request.pidfile else None
-            if named in pids and not self._request.make_pidfile:
-                return named or 0
-            top = min(topmost(family), key=lambda each: (each.start_time, each.pid), default=None)
+            family = topmost(self._processes.in_cgroup(launch.unit))
+            top = min(family, key=lambda each: (each.start_time, each.pid), default=None)
             now = time.monotonic()
             if last != (top.pid if top else 0):
                 last, since = top.pid if top else 0, now
-            waits_for_file = self._request.pidfile and not self._request.make_pidfile
-            if now - since > (_PIDFILE_TIMEOUT if waits_for_file else max(launch.stay_up, 0.1)) or now > deadline:
+            if now - since > max(launch.stay_up, 0.1) or now > deadline:
                 return last
             time.sleep(0.02)
 
-    def _from_pidfile(self, main: int, unit: str) -> bool:
-        """Return whether the daemon has written its pidfile, with itself or a process of its own, or does so soon."""
+    def _from_pidfile(self, main: int, unit: str, since: int) -> int:
+        """Return the pid that the daemon writes within a few seconds, 0 for none, which is worth a warning.
+
+        It is the main process, one that it has started, or one of its unit; or else the program of this task, started
+        not before this task has started it (``since``, in clock ticks).
+        """
+        request = self._request
         deadline = time.monotonic() + _PIDFILE_TIMEOUT
         while True:
-            named = pidfile.read(str(self._request.pidfile)).pid
-            if named and (main in {stat.pid for stat in chain(named)} or unit in cgroup(named).path):
-                return True
+            file = pidfile.read(str(request.pidfile))
+            process = self._processes.read(file.pid) if file.pid else None
+            if process is not None and not process.ended:
+                if unit in process.cgroup or main in {stat.pid for stat in chain(process.pid)}:
+                    return process.pid
+                pattern = request.pattern._replace(named=process.pid, weak=False)
+                if process.start_time >= since and judge(pattern, process).matches:
+                    return process.pid
             if time.monotonic() > deadline:
-                return False
+                self.warnings.append(
+                    f"The pidfile {request.pidfile} does not name the daemon within {_PIDFILE_TIMEOUT:g} s of its "
+                    "start; with make_pidfile: true this task writes it."
+                )
+                return 0
             time.sleep(0.02)
 
     def _proof(self, pid: int, runner: Runner) -> escape.Proof:

@@ -22,11 +22,12 @@ _LOOK_AGAIN = 0.05  # seconds; a lock cannot be waited for with a timeout
 
 
 class Entry(NamedTuple):
-    """A process, who started it (foster or systemd), and what it is called there."""
+    """A process, who started it (foster or systemd), what it is called there, and its pidfile, "" for none."""
 
     identity: Identity
     init: str
     unit: str
+    pidfile: str = ""
 
 
 class Locked(Exception):
@@ -42,7 +43,7 @@ def read(folder: str, key: str) -> Optional[Entry]:
                 return None
             found = json.load(file)
         identity = Identity(int(found["pid"]), int(found["start_time"]), str(found["boot_id"]))
-        return Entry(identity, str(found["init"]), str(found["unit"]))
+        return Entry(identity, str(found["init"]), str(found["unit"]), str(found.get("pidfile", "")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -61,7 +62,8 @@ def write(folder: str, key: str, entry: Entry) -> None:
     os.makedirs(folder, mode=0o755, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{key}.", dir=folder)
     with open(descriptor, "w", encoding="utf-8") as file:
-        json.dump({**entry.identity._asdict(), "init": entry.init, "unit": entry.unit}, file)
+        fields = {"init": entry.init, "unit": entry.unit, "pidfile": entry.pidfile}
+        json.dump({**entry.identity._asdict(), **fields}, file)
     os.rename(temporary, os.path.join(folder, f"{key}.json"))
 
 

@@ -61,6 +61,9 @@ class Orphans:
         pid = int(done.stdout)
         program = os.path.realpath(launch.command[0])
         _wait(lambda: not _runs(pid) or _executes(pid, program))
+        deadline = time.monotonic() + launch.stay_up
+        while _runs(pid) and time.monotonic() < deadline:
+            time.sleep(0.005)
         return Started(pid, self.name, launch.unit)
 
     def stop(self, name: str, timeout: float) -> bool:

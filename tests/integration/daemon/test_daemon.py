@@ -228,7 +228,8 @@ def test_two_daemons_of_one_command_with_pidfiles_of_their_own(place: Any) -> No
 
 def test_one_that_ends_at_once_fails_and_leaves_no_pidfile(place: Any) -> None:
     with pytest.raises(TaskError, match="has ended again"):
-        place.run(exec=place.program(), args=["0"], background=True, pidfile=place.pidfile(), make_pidfile=True)
+        options = sleeper(place, args=["0"], pidfile=place.pidfile(), make_pidfile=True)
+        place.run(**options, stay_up=60.0)
     assert not os.path.exists(place.pidfile())
 
 
