@@ -26,6 +26,7 @@ notes:
 extends_documentation_fragment:
   - foster.init.attributes
   - foster.init.attributes.action_group
+  - foster.init.scope
 attributes:
   check_mode:
     support: full
@@ -168,8 +169,9 @@ failure:
   type: dict
 """
 
+from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
 from ansible_collections.foster.init.plugins.module_utils.ansible.installation import layout_of
-from ansible_collections.foster.init.plugins.module_utils.ansible.module import FosterModule
+from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
 from ansible_collections.foster.init.plugins.module_utils.ansible.packaged import Packages
 from ansible_collections.foster.init.plugins.module_utils.ansible.service import Request, Service
 from ansible_collections.foster.init.plugins.module_utils.ansible.supervisor import Supervisor
@@ -188,6 +190,8 @@ def work(module: FosterModule) -> dict:
             module.warn(f"{option}: is not needed here, {why}.")
     if given["runlevel"] != "default":
         module.warn("runlevel: has no effect, there are no runlevels here.")
+    if given["scope"] != "system":
+        raise TaskError("scope: packages bring services for the system only; use foster.init.job for jobs of a user.")
     layout = layout_of("system")
     request = Request(
         name=given["name"],
@@ -229,6 +233,7 @@ def main() -> None:
             "runlevel": {"type": "str", "default": "default"},
             "daemon_reload": {"type": "bool", "default": False, "aliases": ["daemon-reload"]},
             "wait_timeout": {"type": "float", "default": 300},
+            **SCOPE,
         },
         required_one_of=[("state", "enabled")],
         supports_check_mode=True,
