@@ -18,6 +18,7 @@ description:
   - The files of the package are the truth. Each task reads them again, so C(systemctl daemon-reload) has no
     counterpart. A running service keeps its definition until it is restarted, as under systemd.
   - A job of the same name that was defined by M(foster.init.job) comes first and is driven as it is.
+  - Where systemd runs the host, it fails, so that a service never has two masters.
   - A copy of the service that runs outside of the supervisor, as the installation of a package leaves one where there
     is no init, is stopped with the SysV script before the job starts.
 notes:
@@ -175,6 +176,7 @@ from ansible_collections.foster.init.plugins.module_utils.ansible.module import 
 from ansible_collections.foster.init.plugins.module_utils.ansible.packaged import Packages
 from ansible_collections.foster.init.plugins.module_utils.ansible.service import Request, Service
 from ansible_collections.foster.init.plugins.module_utils.ansible.supervisor import Supervisor
+from ansible_collections.foster.init.plugins.module_utils.inits import detect
 
 UNUSED = {
     "sleep": "a stop returns when nothing of the service is left",
@@ -192,6 +194,11 @@ def work(module: FosterModule) -> dict:
         module.warn("runlevel: has no effect, there are no runlevels here.")
     if given["scope"] != "system":
         raise TaskError("scope: packages bring services for the system only; use foster.init.job for jobs of a user.")
+    if detect.systemd() is not None:
+        raise TaskError(
+            f"{given['name']}: systemd runs this host and its services; use foster.init.service on hosts without an "
+            "init, by module_defaults or the fact service_mgr for those alone."
+        )
     layout = layout_of("system")
     request = Request(
         name=given["name"],

@@ -98,7 +98,10 @@ class JobSet:
                 result.difference.extend(each.convergence.difference)
                 into = result.removed if each.absent else result.changed
                 into += [each.name] if each.name not in into else []
-        if request.check or (result.failures and not request.go_on) or not any(each.steps for each in work):
+        if result.failures and not request.go_on:  # nothing is done at all
+            self.result = Result(failures=result.failures, warnings=result.warnings)
+            return self.result
+        if request.check or not any(each.steps for each in work):
             return result
         self._act(work)
         self._judge(work, before or {})

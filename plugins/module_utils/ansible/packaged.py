@@ -93,6 +93,10 @@ class Packages:
         found = {name[: -len(_SUFFIX)] for folder in UNITS for name in self._list(folder) if name.endswith(_SUFFIX)}
         return sorted({*found, *(name for name in self._list(SCRIPTS) if self._script(name))})
 
+    def local(self, path: str) -> str:
+        """Return where a file that was found lies for a program of this host."""
+        return self._root + path
+
     # ---- units ----
 
     def _unit(self, name: str) -> Optional[tuple[str, Text]]:

@@ -197,13 +197,14 @@ class Service:
 
     def _stop_stray(self, found: Packaged) -> None:
         """Stop a copy that runs outside of the supervisor, as a package's installation leaves one where no init is."""
-        if not found.script or not _script(found.script, "status"):
+        script = self._packages.local(found.script)
+        if not found.script or not _quiet([script, "status"]):
             return
         what = f"{found.name} outside of the supervisor"
         self._difference.note(f"stop {what}", what, "running\n", "stopped\n")
         if not self._request.check:
-            _script(found.script, "stop")
-            if _script(found.script, "status"):
+            _quiet([script, "stop"])
+            if _quiet([script, "status"]):
                 raise TaskError(
                     f"{found.name}: a copy of it runs outside of the supervisor, and `{found.script} stop` does not "
                     "stop it; stop it by hand."
@@ -309,10 +310,6 @@ def _files(folder: str) -> list[str]:
 
 def _holds(check: Check) -> bool:
     return _quiet(["/bin/sh", "-c", check.test])
-
-
-def _script(path: str, verb: str) -> bool:
-    return _quiet([path, verb])
 
 
 def _quiet(argv: list[str]) -> bool:
