@@ -22,8 +22,8 @@ description:
   - A copy of the service that runs outside of the supervisor, as the installation of a package leaves one where there
     is no init, is stopped with the SysV script before the job starts.
 notes:
-  - O(use=foster.init.service) of M(ansible.builtin.service) selects this module for one task. In C(module_defaults) it
-    does so for a play, and the fact C(service_mgr) with this module's name for a host.
+  - The option C(use) of M(ansible.builtin.service) selects this module for one task. In C(module_defaults) it does so
+    for a play, and the fact C(service_mgr) with this module's name for a host.
 extends_documentation_fragment:
   - foster.init.attributes
   - foster.init.attributes.action_group
@@ -83,7 +83,6 @@ options:
       - Accepted and not needed. Each task reads the unit again.
     type: bool
     default: false
-    aliases: [daemon-reload]
   wait_timeout:
     description:
       - How many seconds to wait for a start, a stop or a reload.
@@ -238,7 +237,7 @@ def main() -> None:
             "sleep": {"type": "int"},
             "pattern": {"type": "str"},
             "runlevel": {"type": "str", "default": "default"},
-            "daemon_reload": {"type": "bool", "default": False, "aliases": ["daemon-reload"]},
+            "daemon_reload": {"type": "bool", "default": False},
             "wait_timeout": {"type": "float", "default": 300},
             **SCOPE,
         },
