@@ -183,10 +183,25 @@ def test_an_engine_made_from_the_records_goes_on_in_the_same_way(
 
 
 def _picture(host: Driver) -> dict[str, Any]:
+    """Return what there is; events are counted from 1, since the numbers of those that are gone are free."""
     engine = host.engine
+    rank = {number: place for place, number in enumerate(sorted(engine.events.events), 1)}
+
+    def counted(record: dict[str, Any]) -> dict[str, Any]:
+        for field in ("blocking", "stop_on", "ready_on"):
+            if field in record:
+                record[field] = [rank.get(number) for number in record[field]]
+        if "blocker" in record:
+            record["blocker"] = rank[record["blocker"]]
+        return record
+
     return {
         "environment": engine.environment,
-        "events": {number: (_encode_event(event), event.holders) for number, event in engine.events.events.items()},
-        "instances": {each.key: _encode_instance(each) for each in engine.catalogue.instances()},
-        "conditions": {name: each.start_on.taken() for name, each in engine.jobs.items() if each.start_on is not None},
+        "events": {rank[n]: (_encode_event(event), event.holders) for n, event in engine.events.events.items()},
+        "instances": {each.key: counted(_encode_instance(each)) for each in engine.catalogue.instances()},
+        "conditions": {
+            name: [rank.get(number) for number in each.start_on.taken()]
+            for name, each in engine.jobs.items()
+            if each.start_on is not None
+        },
     }  # fmt: skip
