@@ -58,14 +58,19 @@ options:
   use:
     description:
       - Who runs the job.
-      - V(auto) takes a supervisor that runs or is installed, otherwise a systemd that is PID 1 or the user's own. Where
-        there is neither the task fails. A play that installs the supervisor does best to say V(foster), so that check
-        mode on a fresh host predicts the same.
+      - V(auto) takes a supervisor that runs or is installed, otherwise a systemd that is PID 1 or the user's own,
+        otherwise an Upstart that is PID 1 or, with C(UPSTART_SESSION) set, the session's. Where there is none of them
+        the task fails. A play that installs the supervisor does best to say V(foster), so that check mode on a fresh
+        host predicts the same.
       - V(foster) is the supervisor of this collection, see M(foster.init.supervisor).
       - V(systemd) makes a unit of the job. What a unit cannot express is an error that names the stanza.
         C(docs/systemd.md) of the collection has the table.
+      - V(upstart) writes the job file into C(/etc/init), or with O(scope=user) into the folder of the session init that
+        C(UPSTART_SESSION) names or that is the only one of this user, and does the rest over Upstart's own socket. A
+        stanza that Upstart does not have is an error that names it. C(docs/guides/upstart.md) of the collection has
+        more.
     type: str
-    choices: [auto, foster, systemd]
+    choices: [auto, foster, systemd, upstart]
     default: auto
   transient:
     description:
@@ -164,6 +169,16 @@ EXAMPLES = r"""
       exec: /usr/local/bin/queue --foreground
       respawn: true
 
+- name: A job of the Upstart that is PID 1
+  foster.init.job:
+    name: queue
+    use: upstart
+    content: |
+      start on runlevel [2345]
+      stop on runlevel [!2345]
+      respawn
+      exec /usr/local/bin/queue --foreground
+
 - name: Not at boot any more
   foster.init.job:
     name: queue
@@ -178,7 +193,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 init:
-  description: Who runs the job, V(foster) or V(systemd), or the empty string where nobody does.
+  description: Who runs the job, V(foster), V(systemd) or V(upstart), or the empty string where nobody does.
   returned: success
   type: str
   sample: systemd
@@ -333,7 +348,7 @@ def main() -> None:
                 "choices": ["present", "absent", "started", "stopped", "restarted", "reloaded"],
                 "default": "started",
             },
-            "use": {"type": "str", "choices": ["auto", "foster", "systemd"], "default": "auto"},
+            "use": {"type": "str", "choices": ["auto", "foster", "systemd", "upstart"], "default": "auto"},
             "transient": {"type": "bool", "default": False},
             "linger": {"type": "bool", "default": False},
             "env": {"type": "dict"},

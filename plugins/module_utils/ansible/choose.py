@@ -11,6 +11,7 @@ from ..inits import detect, jobfile
 from ..inits.hosting.layout import Layout
 from ..inits.interface import JobInit
 from ..inits.jobfolder import JobFolder
+from ..inits.upstart.place import SYSTEM_JOBS
 from ..job.exporters.source import extract
 from ..job.exporters.unit_names import unit_name
 from .difference import Difference
@@ -31,8 +32,8 @@ class Chosen(NamedTuple):
 def choose(use: str, layout: Layout, environ: Mapping[str, str], runtime: bool = False) -> Chosen:
     """Return the init for ``use`` and the scope of ``layout``. ``runtime``: what is written is gone with the next boot.
 
-    auto: a supervisor that answers or is installed, else a systemd that answers. Where there is neither,
-    ``open`` raises NoSupervisor.
+    auto: a supervisor that answers or is installed, else a systemd that answers, else an Upstart that does. Where there
+    is none, ``open`` raises NoSupervisor.
     """
     if runtime and use != "systemd":
         raise TaskError(f"transient: a job that nothing is kept of needs use: systemd, not {use}.")
@@ -52,10 +53,15 @@ def _openers(layout: Layout, environ: Mapping[str, str], runtime: bool) -> dict[
 
         return Systemd.open(environ, layout.user, _home(environ), runtime)
 
+    def upstart() -> JobInit:
+        from ..inits.upstart.init import Upstart
+
+        return Upstart.open(environ, layout.user)
+
     def nobody() -> JobInit:
         raise NoSupervisor(f"{_found(layout, environ)[1]}; {_ROLE}.")
 
-    return {"foster": foster, "systemd": systemd, "": nobody}
+    return {"foster": foster, "systemd": systemd, "upstart": upstart, "": nobody}
 
 
 def _found(layout: Layout, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -69,7 +75,10 @@ def _found(layout: Layout, environ: Mapping[str, str]) -> tuple[str, str]:
     if "systemd" in answers and not answers["systemd"].problem:
         whose = "of this user" if layout.user else "that is PID 1"
         return "systemd", f"no supervisor is here, and the systemd {whose} answers (pid {answers['systemd'].pid})"
-    return "", f"No supervisor answers, and there is no systemd to hand jobs over to ({detected.reason})"
+    if "upstart" in answers and not answers["upstart"].problem:
+        whose = "of this session" if layout.user else "that is PID 1"
+        return "upstart", f"no supervisor is here, and the Upstart {whose} answers (pid {answers['upstart'].pid})"
+    return "", f"No supervisor answers, and there is no systemd or Upstart to hand jobs over to ({detected.reason})"
 
 
 def elsewhere(name: str, chosen: str, layout: Layout, environ: Mapping[str, str]) -> str:
@@ -77,6 +86,10 @@ def elsewhere(name: str, chosen: str, layout: Layout, environ: Mapping[str, str]
     path = JobFolder(layout.jobs).paths(name)[0]
     if chosen != "foster" and os.path.isfile(path):
         return path
+    if chosen != "upstart" and not layout.user and detect.upstart():
+        path = JobFolder(SYSTEM_JOBS).paths(name)[0]
+        if os.path.isfile(path):
+            return path
     if chosen == "systemd":
         return ""
     config = environ.get("XDG_CONFIG_HOME") or os.path.join(_home(environ), ".config")

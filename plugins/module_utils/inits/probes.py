@@ -73,8 +73,14 @@ def listener(path: str) -> Optional[int]:
 
 def peer_of(client: socket.socket) -> int:
     """Return the pid of who listened for this connection."""
+    return credentials_of(client)[0]
+
+
+def credentials_of(client: socket.socket) -> tuple[int, int]:
+    """Return pid and user of who listened for this connection."""
     credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", credentials)[0])
+    pid, uid, _gid = struct.unpack("3i", credentials)
+    return int(pid), int(uid)
 
 
 def is_read(path: str) -> Optional[bool]:

@@ -63,9 +63,14 @@ def _decoded(text: Union[str, bytes], path: str) -> str:
 
 def stanza_line(text: str, field: str) -> Optional[int]:
     """Return the line of the last stanza in a good file's ``text`` that sets ``field``, None where none does."""
+    return stanza_lines(text).get(field)
+
+
+def stanza_lines(text: str) -> dict[str, int]:
+    """Return the fields that a good file's ``text`` sets, each with the line of the last stanza that does."""
     lines: dict[str, int] = {}
     _parse(_decoded(text, ""), "", {}, lines)
-    return lines.get(field)
+    return lines
 
 
 def _parse(text: str, path: str, values: dict[str, Any], lines: Optional[dict[str, int]] = None) -> None:

@@ -21,9 +21,9 @@ from ...processes.identity import ends_within, identify
 from .. import jobfile
 from ..errors import InitError
 from ..interface import Definition, instances, main_pid
+from ..started import Started
 from . import failure
 from .manager import Manager, runtime_folder
-from .started import Started
 from .units import Units, digest
 
 _JOB_FAILED = "org.foster.Init1.Error.JobFailed"

@@ -13,8 +13,8 @@ import json
 import os
 from collections.abc import Mapping
 
-from .. import jobfile
-from ..errors import InitError
+from . import jobfile
+from .errors import InitError
 
 
 class Started:

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task does with a job whose init is Upstart; only com.ubuntu.Upstart0_6 is spoken."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from module_utils.ansible.converge import Outcome
+from module_utils.ansible.errors import TaskError
+from module_utils.inits.errors import InitError, InitUnreachable
+from module_utils.inits.upstart.init import Upstart
+from module_utils.job.exporters.errors import CannotSay
+
+SLEEP = "exec sleep 1000\n"
+
+
+def actions(outcome: Outcome) -> list[str]:
+    """Return what was done, files by their names alone."""
+    said = [action.split() for action in outcome.difference.actions]
+    return [" ".join([verb, os.path.basename(what[0]), *what[1:]]) for verb, *what in said]
+
+
+def main(outcome: Outcome, instance: str = "") -> Optional[int]:
+    found: dict[str, Any] = {each["name"]: each for each in outcome.job["instances"]}
+    return next((p["pid"] for p in found.get(instance, {}).get("processes", ()) if p["kind"] == "main"), None)
+
+
+def test_a_job_is_started_once_and_check_mode_says_so(session: Any) -> None:
+    foreseen = session.task("web", text=SLEEP, check=True)
+    assert not (session.jobs / "web.conf").exists()
+    first = session.task("web", text=SLEEP)
+    assert actions(foreseen) == actions(first) == ["write web.conf", "start web"]
+    assert [proof["escaped"] for proof in first.escape] == [True]
+    assert first.escape[0]["ppid"] == session.pid
+    second = session.task("web", text=SLEEP)
+    assert actions(second) == []
+    assert main(second) == main(first) is not None
+
+
+def test_another_definition_replaces_what_runs(session: Any) -> None:
+    first = session.task("web", text=SLEEP)
+    second = session.task("web", text="exec sleep 1001\n")
+    assert actions(second) == ["write web.conf", "stop web", "start web"]
+    assert main(second) != main(first)
+    assert b"1001" in Path(f"/proc/{main(second)}/cmdline").read_bytes()
+    assert actions(session.task("web", text="exec sleep 1001\n")) == []
+
+
+def test_what_was_left_with_an_older_definition_is_replaced_later(session: Any) -> None:
+    first = session.task("web", text=SLEEP)
+    left = session.task("web", text="exec sleep 1001\n", on_change="none")
+    assert (actions(left), main(left)) == (["write web.conf"], main(first))
+    assert actions(session.task("web", on_change="none")) == []
+    assert actions(session.task("web", check=True)) == ["stop web", "start web"]
+    last = session.task("web")
+    assert b"1001" in Path(f"/proc/{main(last)}/cmdline").read_bytes()
+    assert actions(session.task("web")) == []
+
+
+def test_a_comment_replaces_nothing(session: Any) -> None:
+    first = session.task("web", text=SLEEP)
+    second = session.task("web", text=f"# now with a comment\n{SLEEP}")
+    assert (actions(second), main(second)) == (["write web.conf"], main(first))
+    assert actions(session.task("web")) == []
+
+
+def test_instances_come_back_with_their_variables(session: Any) -> None:
+    text = "instance $NUMBER\nenv KIND=old\nexec sleep 10$NUMBER\n"
+    session.task("worker", text=text, env={"NUMBER": "1"})
+    session.task("worker", text=text, env={"NUMBER": "2"})
+    assert actions(session.task("worker", text=text, env={"NUMBER": "2"})) == []
+    changed = session.task("worker", text=text.replace("old", "new"), env={"NUMBER": "1"})
+    assert sorted(actions(changed)) == sorted(
+        ["write worker.conf", "stop worker (1)", "stop worker (2)", "start worker (1)", "start worker (2)"]
+    )
+    for number in ("1", "2"):
+        around = Path(f"/proc/{main(changed, number)}/environ").read_bytes().split(b"\0")
+        assert f"NUMBER={number}".encode() in around
+        assert b"KIND=new" in around
+    stopped = session.task("worker", "stopped", env={"NUMBER": "1"})
+    assert [each["name"] for each in stopped.job["instances"]] == ["2"]
+
+
+def test_a_restart_replaces_the_process_though_the_job_has_a_pre_stop(session: Any) -> None:
+    first = session.task("web", text=f"pre-stop exec true\n{SLEEP}")
+    second = session.task("web", "restarted")
+    assert actions(second) == ["restart web"]
+    assert None is not main(second) != main(first)
+
+
+def test_a_start_that_fails_says_which_process_with_what_and_what_it_wrote(session: Any) -> None:
+    with pytest.raises(TaskError) as caught:
+        session.task("web", text="pre-start script\n  echo no disk here\n  exit 3\nend script\nexec sleep 1000\n")
+    failure = caught.value.details["failure"]
+    assert (failure["process"], failure["exit_status"]) == ("pre-start", 3)
+    assert "no disk here" in str(caught.value)
+
+
+def test_a_main_process_that_ends_at_once_fails_the_start(session: Any) -> None:
+    with pytest.raises(TaskError, match="exit status 4") as caught:
+        session.task("web", text="script\n  echo address in use\n  exit 4\nend script\n", stay_up=20.0)
+    assert caught.value.details["failure"]["log_tail"] == ["address in use"]
+
+
+def test_a_program_that_is_not_there_fails_the_start(session: Any) -> None:
+    with pytest.raises(TaskError, match="could not be started"):
+        session.task("web", text="exec /nonexistent/program\n")
+
+
+def test_a_task_that_fails_fails_the_start(session: Any) -> None:
+    session.task("once", text="task\nexec true\n")
+    with pytest.raises(TaskError, match="exit status 1"):
+        session.task("once", text="task\nexec false\n")
+
+
+def test_manual_is_what_not_enabled_means(session: Any) -> None:
+    text = f"start on some-event\n{SLEEP}"
+    done = session.task("web", "present", text=text, enabled=False)
+    assert actions(done) == ["write web.conf", "write web.override"]
+    assert (session.jobs / "web.override").read_text() == "manual\n"
+    assert not done.job["enabled"]
+    assert actions(session.task("web", "present", enabled=True)) == ["remove web.override"]
+
+
+def test_a_stopped_job_is_left_alone_and_an_absent_one_leaves_nothing(session: Any) -> None:
+    session.task("web", text=SLEEP)
+    assert actions(session.task("web", "stopped")) == ["stop web"]
+    assert actions(session.task("web", "stopped")) == []
+    session.task("web", text="exec sleep 1002\n", on_change="none")
+    assert actions(session.task("web", "absent")) == ["stop web", "remove web.conf"]
+    assert actions(session.task("web", "absent")) == []
+    assert not (session.base / "run" / "foster" / "upstart").exists()
+
+
+def test_a_stanza_that_upstart_has_not_is_refused_with_its_line(session: Any) -> None:
+    for text, line in (
+        (f"respawn\nrespawn delay 1\n{SLEEP}", "2: respawn delay: "),
+        (f"expect notify\n{SLEEP}", "1: expect: Upstart has no expect notify"),
+        (f"{SLEEP}cgroup memory.max 100M\n", "2: cgroup: "),
+    ):
+        with pytest.raises(CannotSay, match="use: foster") as caught:
+            session.task("web", text=text)
+        assert str(caught.value).startswith(f"{session.jobs}/web.conf:{line}")
+    assert list(session.jobs.iterdir()) == []
+
+
+def test_an_init_that_has_ended_is_said_to(session: Any) -> None:
+    gone = {**session.environ, "UPSTART_SESSION": f"{session.environ['UPSTART_SESSION']}0"}
+    with pytest.raises(InitUnreachable, match="that session init has ended"):
+        Upstart.open(gone, user=True)
+
+
+def test_without_an_address_the_only_session_init_is_found(session: Any) -> None:
+    folder = session.base / "run" / "upstart" / "sessions"
+    folder.mkdir(parents=True, exist_ok=True)
+    mine = folder / f"{session.pid}.session"
+    mine.write_text(f"UPSTART_SESSION={session.environ['UPSTART_SESSION']}\n")
+    (folder / "1.session").write_text("UPSTART_SESSION=unix:abstract=/com/ubuntu/upstart-session/0/nobody\n")
+    around = {key: value for key, value in session.environ.items() if key != "UPSTART_SESSION"}
+    init = Upstart.open(around, user=True)
+    try:
+        assert init.pid == session.pid
+    finally:
+        init.close()
+
+
+def test_a_stop_that_does_not_come_to_an_end_says_so(session: Any) -> None:
+    text = "kill timeout 600\nscript\n  trap '' TERM\n  while :; do sleep 1; done\nend script\n"
+    first = session.task("web", text=text)
+    pid = main(first)
+    assert pid is not None
+    with pytest.raises(InitError, match=r"is not stopped after 0\.5 s"):
+        session.task("web", "stopped", wait_timeout=0.5)
+    os.killpg(os.getpgid(pid), signal.SIGKILL)
