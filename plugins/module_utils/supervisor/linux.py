@@ -6,10 +6,12 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import signal
 import struct
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -32,6 +34,39 @@ _IN_NONBLOCK = os.O_NONBLOCK
 _IN_CLOEXEC = os.O_CLOEXEC
 
 _EVENT = struct.Struct("iIII")
+_SIGSET_SIZE = 128  # bytes, glibc and musl
+_SIGNAL = struct.Struct("IiiI112x")  # number, errno, code, pid of the sender; signalfd(2), Linux 2.6.22
+
+
+class Arrived(NamedTuple):
+    """A signal. ``sender``: the pid of the process that sent it, 0 for the kernel or one outside of our namespace."""
+
+    number: int
+    sender: int
+
+
+def signal_descriptor(numbers: Iterable[int], descriptor: int = -1) -> int:
+    """Return a descriptor from which blocked signals are read (``descriptor`` itself, if given); raise OSError."""
+    wanted = ctypes.create_string_buffer(_SIGSET_SIZE)
+    _libc.sigemptyset(wanted)
+    for number in numbers:
+        _libc.sigaddset(wanted, number)
+    found = int(_libc.signalfd(descriptor, wanted, os.O_NONBLOCK | os.O_CLOEXEC))
+    if found < 0:
+        raise OSError(ctypes.get_errno(), "signalfd")
+    return found
+
+
+def read_signals(descriptor: int) -> list[Arrived]:
+    """Return what has arrived, in the order of the signals' numbers."""
+    try:
+        data = os.read(descriptor, 64 * _SIGNAL.size)
+    except BlockingIOError:
+        return []
+    return [
+        Arrived(number, sender if code <= 0 or number == signal.SIGCHLD else 0)
+        for number, _error, code, sender in _SIGNAL.iter_unpack(data)
+    ]
 
 
 def become_subreaper() -> bool:

@@ -14,7 +14,9 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Optional
+
+from . import linux
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
@@ -45,8 +47,8 @@ class Loop:
         self._watched: dict[int, Callable[[int], None]] = {}
         self._timers: list[tuple[float, int, TimerHandle]] = []
         self._order = itertools.count()
-        self._signals: dict[int, Callable[[], None]] = {}
-        self._wakeup: Optional[tuple[int, int]] = None
+        self._signals: dict[int, Callable[[int], None]] = {}
+        self._signal_fd = -1
         self._stopped = False
 
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
@@ -69,27 +71,22 @@ class Loop:
         heapq.heappush(self._timers, (handle.when, next(self._order), handle))
         return handle
 
-    def on_signal(self, signum: int, callback: Callable[[], None]) -> None:
-        """Call ``callback`` from the loop, never in between, after ``signum`` has arrived."""
-        if self._wakeup is None:
-            reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-            self._wakeup = (reader, writer)
-            signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-            self.watch(reader, READ, self._signal_arrived)
-        self._signals[signum] = callback
-        signal.signal(signum, _noted)
+    def on_signal(self, number: int, callback: Callable[[int], None]) -> None:
+        """Call ``callback(the sender's pid, 0 for none)`` from the loop, never in between, when ``number`` arrives.
+
+        The signal stays blocked, also over an exec of this program: none is lost, or acted upon, in between.
+        """
+        self._signals[number] = callback
+        signal.pthread_sigmask(signal.SIG_BLOCK, (number,))
+        signal.signal(number, signal.SIG_DFL)  # of an ignored one the kernel would tell nothing
+        fresh = self._signal_fd < 0
+        self._signal_fd = linux.signal_descriptor(self._signals, self._signal_fd)
+        if fresh:
+            self.watch(self._signal_fd, READ, self._signal_arrived)
 
     def _signal_arrived(self, _events: int) -> None:
-        if self._wakeup is None:
-            return
-        try:
-            arrived = os.read(self._wakeup[0], 4096)
-        except BlockingIOError:
-            return
-        for signum in dict.fromkeys(arrived):
-            callback = self._signals.get(signum)
-            if callback is not None:
-                callback()
+        for number, sender in linux.read_signals(self._signal_fd):
+            self._signals[number](sender)
 
     def stop(self) -> None:
         """Leave ``run`` after the current round, or at once if it has not begun."""
@@ -126,13 +123,7 @@ class Loop:
 
     def close(self) -> None:
         """Give the descriptors back."""
-        if self._wakeup is not None:
-            signal.set_wakeup_fd(-1)
-            for fd in self._wakeup:
-                os.close(fd)
-            self._wakeup = None
+        if self._signal_fd >= 0:
+            os.close(self._signal_fd)
+            self._signal_fd = -1
         self._epoll.close()
-
-
-def _noted(_signum: int, _frame: Any) -> None:
-    """Be a handler, so that the kernel writes the signal to the wakeup descriptor."""

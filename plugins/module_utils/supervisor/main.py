@@ -25,6 +25,7 @@ from .logs import Logs
 from .loop import Loop
 from .means import Means
 from .options import USAGE, Options, UsageError
+from .orders import MEANINGLESS, Orders
 from .recovery import Recovery
 from .tracking.cgroup import Cgroups
 from .tracking.family import Families
@@ -259,15 +260,21 @@ class Supervisor:
     def _signals(self) -> None:
         """Note signals from now on; they are dealt with in the loop, when there is a host."""
         on_signal = self.loop.on_signal
-        on_signal(signal.SIGCHLD, lambda: self.host.reap())  # noqa: PLW0108  # pylint: disable=unnecessary-lambda
-        on_signal(signal.SIGHUP, lambda: self.host.reload())  # noqa: PLW0108  # pylint: disable=unnecessary-lambda
-        on_signal(signal.SIGUSR2, self.reexec)
-        on_signal(signal.SIGTERM, self._terminated)
-        on_signal(signal.SIGINT, self.shutdown)
+        orders = Orders(self.warn, self._job_of_child, container.is_first())
+        for number in MEANINGLESS:
+            on_signal(number, orders.never(number))
+        on_signal(signal.SIGCHLD, lambda _sender: self.host.reap())
+        on_signal(signal.SIGHUP, lambda _sender: self.host.reload())
+        on_signal(signal.SIGUSR2, lambda _sender: self.reexec())
+        on_signal(signal.SIGTERM, orders.unless_from_a_job(signal.SIGTERM, self._terminated))
+        on_signal(signal.SIGINT, orders.unless_from_a_job(signal.SIGINT, self.shutdown))
         if container.is_first():
-            for number in container.ENDING:
-                on_signal(number, self.shutdown)
-            on_signal(signal.SIGPWR, lambda: self.host.submit(Emit(None, "power-status-changed", (), False)))
+            for end in container.ENDING:
+                on_signal(end, lambda _sender: self.shutdown())
+            on_signal(signal.SIGPWR, lambda _sender: self.host.submit(Emit(None, "power-status-changed", (), False)))
+
+    def _job_of_child(self, pid: int) -> Optional[str]:
+        return self.host.processes.job_of_child(pid)
 
     def warn(self, text: str) -> None:
         """Write one line to the supervisor's own log."""

@@ -136,6 +136,14 @@ class Processes:
         stat = proc.stat(pid)
         return stat is not None and stat.parent == os.getpid()
 
+    def job_of_child(self, pid: int) -> Optional[str]:
+        """Return the job that our child ``pid``, living or a zombie, is a process of; None for every other process."""
+        if not self.is_child(pid):
+            return None
+        tracked = self.known.get(pid)
+        key = tracked.key if tracked is not None else self._means.families.owner(pid)
+        return None if key is None else key[0]
+
     def adopt(self, tracked: Tracked) -> None:
         """Watch a process that is not our child through a pidfd."""
         loop = self._means.loop

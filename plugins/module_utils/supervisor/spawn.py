@@ -231,7 +231,6 @@ def fork_child(what: Plan, output: int, around: Surroundings) -> tuple[int, int,
     if pid == 0:
         try:
             os.close(go_write)
-            signal.set_wakeup_fd(-1)
             if os.read(go_read, 1):
                 _child(what, output, around)
         except SpawnError as error:

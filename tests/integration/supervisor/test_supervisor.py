@@ -38,6 +38,23 @@ def test_a_job_is_a_session_of_its_own_below_the_supervisor(supervisor):
     assert (stat.session, stat.group, stat.parent) == (stat.pid, stat.pid, supervisor.daemon.pid)
 
 
+@pytest.mark.parametrize("way", ["", "limit nofile 100 100\n"])  # a limit needs steps in the child
+def test_a_job_that_signals_its_group_or_its_parent_does_not_end_the_supervisor(supervisor, way):
+    """A daemon that meant the process that had started it took the supervisor, and with it all jobs, along."""
+    names = ("TERM", "INT", "USR1", "ALRM")
+    supervisor.define("other", "exec sleep 1000\n")
+    supervisor.call("other", "Start")
+    before = supervisor.main("other")
+    supervisor.define("group", f"task\n{way}exec kill -TERM 0\n")
+    supervisor.define("parent", f"task\n{way}exec sh -c 'for name in {' '.join(names)}; do kill -$name $PPID; done'\n")
+    with pytest.raises(BusError, match="Job failed"):
+        supervisor.call("group", "Start")
+    supervisor.call("parent", "Start")
+    for name in names:
+        supervisor.wait_for(lambda: f"SIG{name} from pid" in supervisor.output(), name)  # noqa: B023
+    assert supervisor.main("other") == before
+
+
 def test_a_killed_process_is_respawned(supervisor):
     supervisor.define("a", "respawn\nexec sleep 1000\n")
     supervisor.call("a", "Start")

@@ -76,17 +76,31 @@ def test_unwatching_a_descriptor_that_nobody_watches_is_no_error(loop):
     loop.unwatch(99)
 
 
-def test_a_signal_calls_back_from_the_loop(loop):
+@pytest.fixture
+def usr1():
     before = signal.getsignal(signal.SIGUSR1)
+    yield signal.SIGUSR1
+    signal.signal(signal.SIGUSR1, before)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGUSR1, signal.SIGUSR2))
+
+
+def test_a_signal_calls_back_from_the_loop_and_says_who_sent_it(loop, usr1):
     seen = []
-    loop.on_signal(signal.SIGUSR1, lambda: seen.append("usr1"))
-    try:
-        os.kill(os.getpid(), signal.SIGUSR1)
-        assert seen == []
-        loop.turn(5.0)
-        assert seen == ["usr1"]
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+    loop.on_signal(usr1, seen.append)
+    os.kill(os.getpid(), usr1)
+    assert seen == []
+    loop.turn(5.0)
+    assert seen == [os.getpid()]
+
+
+def test_a_signal_that_was_ignored_before_arrives_too(loop, usr1):
+    seen = []
+    signal.signal(usr1, signal.SIG_IGN)
+    loop.on_signal(usr1, seen.append)
+    loop.on_signal(signal.SIGUSR2, seen.append)
+    os.kill(os.getpid(), usr1)
+    loop.turn(5.0)
+    assert seen == [os.getpid()]
 
 
 def test_a_timer_in_years_lets_the_loop_wait_for_other_things(loop):
