@@ -107,7 +107,7 @@ def test_a_main_process_that_ends_at_once_fails_the_start(session: Any) -> None:
 
 
 def test_a_program_that_is_not_there_fails_the_start(session: Any) -> None:
-    with pytest.raises(TaskError, match="could not be started"):
+    with pytest.raises(TaskError, match="there is no such program"):
         session.task("web", text="exec /nonexistent/program\n")
 
 

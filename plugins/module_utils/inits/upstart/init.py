@@ -299,7 +299,7 @@ class Upstart:
         found = failure.failure(told, path)
         if found is None:
             return None
-        return {**found, "log_tail": self._tail(name, instance)}
+        return {**failure.with_step(found, self._job(name)), "log_tail": self._tail(name, instance)}
 
     def _tail(self, name: str, instance: str) -> list[str]:
         return failure.log_tail(failure.log_path(self._logs, name, instance), self._begin)
