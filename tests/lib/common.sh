@@ -17,8 +17,38 @@ begin_run() {
 }
 
 end_run() {
+  end_descendants
   remove_containers "$RUN"
   rm -rf "$RUN"
+}
+
+# descendants: print the pids of all processes that this one has started and they have started, whatever group or session they are in
+descendants() {
+  cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^\([0-9]*\) (.*) . \([0-9]*\) .*/\1 \2/' | awk -v top="$$" '
+    { parent[$1] = $2 }
+    END {
+      for (pid in parent) {
+        at = pid
+        while (at in parent && at != top) at = parent[at]
+        if (at == top && pid != top) print pid
+      }
+    }'
+}
+
+# end_descendants: a run that is ended in the middle takes along what it runs, which would go on and make new containers otherwise
+end_descendants() {
+  local pids left signal=TERM tries
+  mapfile -t pids < <(descendants)
+  for ((tries = 0; tries < 100; tries++)); do
+    left=()
+    for pid in "${pids[@]}"; do
+      if kill -s "$signal" "$pid" 2>/dev/null; then left+=("$pid"); fi
+    done
+    if [ ${#left[@]} -eq 0 ]; then break; fi
+    pids=("${left[@]}")
+    if [ "$tries" -ge 50 ]; then signal=KILL; else signal=0; fi
+    sleep 0.1
+  done
 }
 
 in_ci() { [ "${CI:-}" = true ]; }
@@ -73,11 +103,9 @@ run_part() {
   local part=$1 before status=0 seconds=$SECONDS line
   before=$(wc -l <"$RUN/counts")
   rm -f "$RUN/not_run"
-  # A subshell, so that `set -e` ends the part and not the run.
-  set +e
-  (set -e; "part_${part%%:*}" "${part#"${part%%:*}"}")
-  status=$?
-  set -e
+  # A subshell, so that `set -e` ends the part and not the run; waited for, so that a signal ends the run at once.
+  (set -e; "part_${part%%:*}" "${part#"${part%%:*}"}") &
+  wait $! || status=$?
   tail -n "+$((before + 1))" "$RUN/counts" >"$RUN/part"
   if [ "$status" -ne 0 ]; then
     note 0 1 "$part: could not be run"

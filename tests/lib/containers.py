@@ -76,7 +76,7 @@ def create(run: str, key: Path, platforms: list[dict[str, Any]]) -> list[dict[st
         if platform.get("sshd_by_hand"):
             command = ["sh", "-c", 'mkdir -p /run/sshd; /usr/sbin/sshd; exec "$@"', "sh", *command]
         podman(
-            "create", f"--name={name}", f"--hostname={platform['name']}", f"--env=FOSTER_TEST_NAME={name}",
+            "create", "--replace", f"--name={name}", f"--hostname={platform['name']}", f"--env=FOSTER_TEST_NAME={name}",
             "--pids-limit=0", "--cgroupns=private", *dict.fromkeys(("--tmpfs=/run", *platform.get("options", ()))),
             images[image_name(platform)], *command,
         )  # fmt: skip

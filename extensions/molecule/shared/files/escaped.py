@@ -16,6 +16,17 @@ def stat(pid):
     return name, int(text[text.rindex(")") + 2 :].split()[1])
 
 
+def is_guard(pid):
+    """Return whether a shell is the one that brings the supervisor back where there is no init, away from any login.
+
+    That one is a child of PID 1, without a terminal, in a session whose leader has ended.
+    """
+    text = Path("/proc", str(pid), "stat").read_text()
+    _state, parent, _group, session, terminal = text[text.rindex(")") + 2 :].split()[:5]
+    words = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
+    return b"fosterd-guard" in words and parent == "1" and terminal == "0" and not Path("/proc", session).exists()
+
+
 def faults(pid):
     """Yield what is wrong with where the process hangs."""
     cgroup = Path("/proc", str(pid), "cgroup").read_text()
@@ -25,7 +36,7 @@ def faults(pid):
     at = stat(pid)[1]
     while at:
         name, parent = stat(at)
-        names.append(name)
+        names.append("guard" if name == "sh" and is_guard(at) else name)
         at = parent
     for name in names:
         if name.startswith(("sshd", "bash", "sh", "sudo", "login", "ansible")):
