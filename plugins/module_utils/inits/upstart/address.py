@@ -8,8 +8,8 @@ import socket
 from collections.abc import Mapping
 
 from ...dbus.client import Connection, socket_names
-from ...dbus.errors import BusUnreachable
-from ...dbus.upstart import SYSTEM_ADDRESS
+from ...dbus.errors import BusError, BusUnreachable
+from ...dbus.upstart import MANAGER_INTERFACE, MANAGER_PATH, PROPERTIES_INTERFACE, SYSTEM_ADDRESS
 from .. import jobfile
 from ..errors import InitError, InitUnreachable
 from ..probes import Place, credentials_of, listener, look
@@ -26,10 +26,10 @@ def connect(environ: Mapping[str, str], user: bool) -> tuple[Connection, int]:
     before = next((pid for pid in map(listener, socket_names(address)) if pid is not None), None)
     if before is None:
         raise InitUnreachable(_nobody(address, user))
+    hint = "; the init takes orders from root only, so use become" if not user and os.geteuid() != 0 else ""
     try:
         connection = Connection.open(address, TIMEOUT)
     except BusUnreachable as error:
-        hint = "; it takes orders from root only, so use become" if not user and os.geteuid() != 0 else ""
         raise InitUnreachable(f"{str(error).rstrip('.')}{hint}.") from error
     with socket.socket(fileno=os.dup(connection.fileno())) as peer:
         pid, uid = credentials_of(peer)
@@ -43,6 +43,13 @@ def connect(environ: Mapping[str, str], user: bool) -> tuple[Connection, int]:
     if problem:
         connection.close()
         raise InitUnreachable(f"{address}: {problem}, so nothing is asked of it.")
+    try:
+        # Upstart greets everybody and drops at the first message whom it does not obey.
+        connection.call(MANAGER_PATH, PROPERTIES_INTERFACE, "Get", "ss", MANAGER_INTERFACE, "version")
+    except BusError as error:
+        connection.close()
+        reason = "it closed the connection" if error.short == "NoReply" else error.message.rstrip(".")
+        raise InitUnreachable(f"Cannot talk to the init at {address}: {reason}{hint}.") from error
     return connection, pid
 
 

@@ -54,6 +54,17 @@ def test_a_session_init_of_another_user_is_asked_nothing(stranger: str, monkeypa
         address.connect({"UPSTART_SESSION": stranger}, user=True)
 
 
+def test_an_init_that_drops_a_plain_user_is_said_to_obey_root_only(
+    stranger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Upstart lets everybody authenticate and closes the connection at the first message."""
+    monkeypatch.setattr(address, "SYSTEM_ADDRESS", stranger)
+    monkeypatch.setattr(address, "credentials_of", lambda _peer: (1, 0))
+    monkeypatch.setattr(address.os, "geteuid", lambda: 1000)
+    with pytest.raises(InitUnreachable, match="it closed the connection; the init takes orders from root only"):
+        address.connect({}, user=False)
+
+
 def test_a_host_without_upstart_is_said_to_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(address, "SYSTEM_ADDRESS", f"unix:abstract=/foster/test/nobody/{os.getpid()}")
     with pytest.raises(InitUnreachable, match=r"There is no Upstart here: .*use: foster"):
