@@ -96,8 +96,14 @@ class Ledger:
         self._lines = 0
         self._due = max(_COMPACT_LINES, 2 * len(lines))
 
+    def end(self) -> None:
+        """Remove the file, and keep nothing of what may still be noted: the supervisor has ended in good order."""
+        self.remove()
+        self.path = None
+        self._pending.clear()
+
     def remove(self) -> None:
-        """Forget everything: the supervisor has ended in good order."""
+        """Forget what a former supervisor wrote."""
         self.close()
         if self.path is not None:
             with contextlib.suppress(FileNotFoundError):

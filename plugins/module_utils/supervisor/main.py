@@ -334,7 +334,7 @@ class Supervisor:
         if self.session_file is not None:
             self.session_file.remove()
         if not keep:
-            host.ledger.remove()
+            host.ledger.end()
             if self.options.command:
                 with contextlib.suppress(OSError):
                     command.remove_job_file(self.paths.run)

@@ -8,7 +8,7 @@ import errno
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 LINES = 20
 _JOURNAL_TIMEOUT = 20.0  # seconds
@@ -32,6 +32,7 @@ _STEPS: dict[int, tuple[str, Optional[int]]] = {
 }
 # The lists of commands whose failure fails the unit, by the process of the job that they are.
 COMMANDS = {"ExecStartPre": "pre-start", "ExecStartPost": "post-start", "ExecStopPost": "post-stop"}
+START = ("InvocationID", "InactiveExitTimestamp")  # of the interface Unit
 PROPERTIES = ("ExecMainCode", "ExecMainStatus", "Result", *COMMANDS)
 
 
@@ -75,18 +76,41 @@ def _signal_name(number: int) -> str:
         return str(number)
 
 
-def journal(unit: str, invocation: str, user: bool) -> list[str]:
+class Start(NamedTuple):
+    """One start of a unit: its invocation id in hexadecimal digits, and when it began (microseconds, Unix time)."""
+
+    invocation: str
+    began: int
+
+
+def start_of(properties: Mapping[str, Any]) -> Optional[Start]:
+    """Return the unit's last start, by START of its properties; None where systemd has forgotten it."""
+    invocation = bytes(properties["InvocationID"]).hex()
+    return Start(invocation, properties["InactiveExitTimestamp"]) if invocation else None
+
+
+def journal(unit: str, start: Optional[Start], user: bool) -> list[str]:
     """Return the last lines that the processes of one start wrote, [] where no journal has them.
 
-    ``invocation``: "" for a start that systemd has forgotten; then it is what the unit wrote just now.
+    ``start``: None for one that systemd has forgotten; then it is what the unit wrote just now.
     """
     if not user:
         _run(["journalctl", "--sync"])  # what the process wrote last may still be on its way
     command = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={LINES}"]
-    which = [f"_SYSTEMD_INVOCATION_ID={invocation}"]
-    if not invocation:
-        which = ["--since=-30s", f"_SYSTEMD_USER_UNIT={unit}" if user else f"_SYSTEMD_UNIT={unit}"]
-    return _run([*command, *which]).splitlines()[-LINES:]
+    return _run([*command, *lines_of(unit, start, user)]).splitlines()[-LINES:]
+
+
+def lines_of(unit: str, start: Optional[Start], user: bool) -> list[str]:
+    """Return what tells journalctl(1) which lines are meant.
+
+    The journal looks for the invocation id when it turns to a process, and systemd takes that away when the unit has
+    failed: what ended at once may have none. The unit's name comes with the output, except from a user's manager.
+    """
+    by_unit = f"_SYSTEMD_USER_UNIT={unit}" if user else f"_SYSTEMD_UNIT={unit}"
+    if start is None:
+        return ["--since=-30s", by_unit]
+    seconds, rest = divmod(start.began, 1_000_000)
+    return [f"--since=@{seconds}.{rest:06}", f"_SYSTEMD_INVOCATION_ID={start.invocation}", "+", by_unit]
 
 
 def _run(command: Sequence[str]) -> str:

@@ -172,8 +172,8 @@ class Systemd:
     def last_end(self, name: str, instance: str) -> Optional[dict[str, Any]]:
         """Return how the main process ended last."""
         unit = _unit(name, instance)
-        found = self._manager.unit(unit, ("InvocationID",), failure.PROPERTIES)
-        return failure.main_end(found, failure.journal(unit, _hex(found["InvocationID"]), self._manager.user))
+        found = self._manager.unit(unit, failure.START, failure.PROPERTIES)
+        return failure.main_end(found, failure.journal(unit, failure.start_of(found), self._manager.user))
 
     def look(self, name: str) -> str:
         """Return the command that shows the unit."""
@@ -197,12 +197,11 @@ class Systemd:
         result = self._manager.run(member, unit, timeout)
         if result == "done":
             return
-        found = self._manager.unit(unit, ("InvocationID",), failure.PROPERTIES)
-        invocation = _hex(found["InvocationID"])
+        found = self._manager.unit(unit, failure.START, failure.PROPERTIES)
         with contextlib.suppress(BusError):
             self._manager.run("StopUnit", unit, timeout)
         again = found["Result"] == "success"
-        log_tail = failure.journal(unit, "" if again else invocation, self._manager.user)
+        log_tail = failure.journal(unit, None if again else failure.start_of(found), self._manager.user)
         self._failures[name] = failure.failure(found, log_tail, again)
         raise BusError(_JOB_FAILED, f"systemd could not start {unit} ({result})")
 

@@ -72,3 +72,17 @@ def test_what_was_flushed_is_there_again_compacted_or_not(tmp_path_factory, chan
             ledger.compact()
     ledger.close()
     assert Ledger(path).load() == expected
+
+
+def test_what_is_noted_after_the_end_is_not_kept(tmp_path):
+    """A supervisor whose last jobs had ended at once failed when it noted the end of the second one."""
+    ledger = Ledger(str(tmp_path / "run" / "ledger"))
+    (tmp_path / "run").mkdir()
+    ledger.put("a", 1)
+    ledger.flush()
+    ledger.put("b", 2)
+    ledger.end()
+    (tmp_path / "run").rmdir()
+    ledger.put("c", 3)
+    ledger.flush()
+    assert list(tmp_path.iterdir()) == []

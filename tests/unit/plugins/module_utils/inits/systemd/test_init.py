@@ -46,7 +46,8 @@ class FakeManager:
         state = "active" if name in self.running else "inactive"
         return {
             "ActiveState": state, "SubState": "running", "NeedDaemonReload": False,
-            "InvocationID": self.running.get(name, b""), "MainPID": os.getpid(), "ControlPID": 0, "ControlGroup": "/x",
+            "InvocationID": self.running.get(name, b""), "InactiveExitTimestamp": 0,
+            "MainPID": os.getpid(), "ControlPID": 0, "ControlGroup": "/x",
             **self.failure,
         }  # fmt: skip
 
