@@ -18,8 +18,7 @@ begin_run() {
 
 end_run() {
   end_descendants
-  remove_containers "$RUN"
-  rm -rf "$RUN"
+  if remove_containers "$RUN"; then rm -rf "$RUN"; else say "Containers are left; the next run removes them."; fi
 }
 
 # descendants: print the pids of all processes that this one has started and they have started, whatever group or session they are in

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The hosts of a molecule scenario: containers of podman, started, restarted and removed all at once.
 
-    containers.py create --run RUN --key FILE < PLATFORMS    prints what molecule wants to know of the instances (JSON)
+    containers.py create --run RUN --key FILE --instances FILE < PLATFORMS    writes what molecule wants to know of them
     containers.py restart NAME --run RUN                     as a reboot; prints the address, which may be another one
     containers.py destroy --run RUN < PLATFORMS
     containers.py remove CONTAINER...                        by their full names
@@ -77,7 +77,8 @@ def create(run: str, key: Path, platforms: list[dict[str, Any]]) -> list[dict[st
             command = ["sh", "-c", 'mkdir -p /run/sshd; /usr/sbin/sshd; exec "$@"', "sh", *command]
         podman(
             "create", "--replace", f"--name={name}", f"--hostname={platform['name']}", f"--env=FOSTER_TEST_NAME={name}",
-            "--pids-limit=0", "--cgroupns=private", *dict.fromkeys(("--tmpfs=/run", *platform.get("options", ()))),
+            "--pids-limit=0", "--cgroupns=private", "--stop-timeout=60",
+            *dict.fromkeys(("--tmpfs=/run", *platform.get("options", ()))),
             images[image_name(platform)], *command,
         )  # fmt: skip
         files = {f"{home}/.ssh/authorized_keys": (allowed, 0o600) for home in ("/root", "/home/dev")}
@@ -170,15 +171,18 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--run")
     parser.add_argument("--key", type=Path)
+    parser.add_argument("--instances", type=Path)
     arguments = parser.parse_args()
     if arguments.verb == "remove":
         remove(arguments.names)
     elif arguments.verb == "restart":
         name = f"{arguments.names[0]}-{arguments.run}"
-        podman("restart", "--time", "60", name)
+        podman("restart", name)
         print(reachable(name))
     elif arguments.verb == "create":
-        json.dump(create(arguments.run, arguments.key, json.load(sys.stdin)), sys.stdout, indent=1)
+        instances = create(arguments.run, arguments.key, json.load(sys.stdin))
+        # Molecule reads YAML, of which JSON is a part.
+        arguments.instances.write_text(json.dumps(instances), encoding="utf-8")
     else:
         remove([f"{platform['name']}-{arguments.run}" for platform in json.load(sys.stdin)])
 

@@ -50,7 +50,11 @@ have() {
   flock 9
   if podman image exists "$image"; then return; fi
   read -r suite packages <<<"${recipes[$1]}"
-  build "$image" "$suite" "$packages"
+  build_folder=$(mktemp -d) # not local: the trap is executed where the subshell of this image ends, perhaps by a signal
+  trap 'rm -rf --one-file-system "$build_folder"' EXIT
+  trap 'exit 143' TERM
+  chmod 755 "$build_folder"
+  TMPDIR=$build_folder build "$image" "$suite" "$packages"
   for former in $(podman images --quiet --filter "reference=localhost/foster-test-$1" --filter "before=$image"); do
     podman rmi "$former" >/dev/null 2>&1 || true # a run of before may use it still
   done

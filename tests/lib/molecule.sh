@@ -62,12 +62,12 @@ CONF
 }
 
 # remove_containers FOLDER: those of the run with that folder, on every way out of the runner; by name, because a list of all
-# containers fails when another run is on its way up or down
+# containers fails when another run is on its way up or down. When it fails, the folder has to stay: it tells the next run their names.
 remove_containers() {
   local names
   [ -s "$1/containers" ] && command -v podman >/dev/null && [ "$(id -u)" -eq 0 ] || return 0
   mapfile -t names <"$1/containers"
-  CONTAINERS_CONF=$1/containers.conf "$LIB/with_cgroup2.sh" "$LIB/containers.py" remove "${names[@]}" >/dev/null 2>&1 || true
+  CONTAINERS_CONF=$1/containers.conf "$LIB/with_cgroup2.sh" "$LIB/containers.py" remove "${names[@]}" >/dev/null 2>&1
 }
 
 # remove_left_over: containers of runs of this tree that were killed, and the folders of such runs
@@ -75,8 +75,7 @@ remove_left_over() {
   local folder
   for folder in "$CACHE"/run-*-*/; do
     if [ -d "$folder" ] && ! grep -aq run.sh "/proc/$(basename "$folder" | sed 's/.*-//')/cmdline" 2>/dev/null; then
-      remove_containers "${folder%/}"
-      rm -rf "$folder"
+      if remove_containers "${folder%/}"; then rm -rf "$folder"; fi
     fi
   done
 }
