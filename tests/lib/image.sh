@@ -22,6 +22,9 @@ declare -A recipes=(
   [openrc]="bookworm $base,sysvinit-core,openrc"
 )
 
+# Without a sync for each file the same image is there sooner; apart from build, because the digest tells what is in an image.
+mmdebstrap() { command mmdebstrap --dpkgopt=force-unsafe-io "$@"; }
+
 # build IMAGE SUITE PACKAGES: host keys are made at build time so that a container boots as fast as its init; they guard nothing
 build() {
   local archive status=0

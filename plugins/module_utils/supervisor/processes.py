@@ -51,6 +51,7 @@ class Processes:
         self.past = past
         self.known: dict[int, Tracked] = {}
         self.helpers: dict[int, Watcher] = {}  # commands that a watcher has started, by pid
+        self._just_reaped: dict[int, str] = {}  # the jobs of the children that the last SIGCHLD was about, by pid
 
     # ---- coming -----------------------------------------------------------------------------------------------
 
@@ -137,9 +138,12 @@ class Processes:
         return stat is not None and stat.parent == os.getpid()
 
     def job_of_child(self, pid: int) -> Optional[str]:
-        """Return the job that our child ``pid``, living or a zombie, is a process of; None for every other process."""
+        """Return the job that our child ``pid`` is a process of; None for every other process.
+
+        Who has sent a signal and ended may have been reaped before we got to the signal; that is a child, too.
+        """
         if not self.is_child(pid):
-            return None
+            return self._just_reaped.get(pid)
         tracked = self.known.get(pid)
         key = tracked.key if tracked is not None else self._means.families.owner(pid)
         return None if key is None else key[0]
@@ -166,6 +170,10 @@ class Processes:
 
     def reap(self) -> None:
         """Deal with every child that has ended or stopped."""
+        self._just_reaped.clear()
+        self._reap()
+
+    def _reap(self) -> None:
         for tracked in [each for each in self.known.values() if isinstance(each.watcher, Stop)]:
             if tracked.watcher is not None:
                 tracked.watcher.child_changed()
@@ -177,11 +185,12 @@ class Processes:
             self._child_ended(ended)
             kernel.reap(ended.pid)
             self._means.families.reaped(ended.pid)
-        self._means.loop.call_later(0.0, self.reap)  # others have their turn before who forks and ends for ever
+        self._means.loop.call_later(0.0, self._reap)  # others have their turn before who forks and ends for ever
 
     def _child_ended(self, ended: Exit) -> None:
         tracked = self.known.get(ended.pid)
         if tracked is not None:
+            self._just_reaped[ended.pid] = tracked.key[0]
             self._ended(tracked, ended.code, ended.signal)
             return
         watcher = self.helpers.pop(ended.pid, None)
@@ -190,6 +199,7 @@ class Processes:
             return
         key = self._means.families.owner(ended.pid)
         if key is not None:
+            self._just_reaped[ended.pid] = key[0]
             self.past.ended(key, "child", ended.pid, ended.code, ended.signal)
 
     def _adopted_ended(self, tracked: Tracked) -> None:

@@ -203,6 +203,16 @@ def test_the_death_of_a_child_that_nobody_knows_is_reaped_and_forgotten(place):
     assert not place.kernel.exits
 
 
+def test_a_child_that_has_just_been_reaped_is_still_known_as_a_job_s_until_others_end(place):
+    """Its signal to us may come to be read after its end."""
+    place.define("a", "exec sleep 1\n")
+    place.start("a")
+    place.die(FIRST, code=0)
+    assert place.host.processes.job_of_child(FIRST) == "a"
+    place.die(4_000_000, code=1)
+    assert place.host.processes.job_of_child(FIRST) is None
+
+
 def test_history_tells_how_processes_ended(place):
     place.define("a", "respawn\nexec sleep 1\n")
     place.start("a")
