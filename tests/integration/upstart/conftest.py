@@ -24,7 +24,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[2] / "plugins")]
 
 from module_utils.ansible.converge import Convergence, Outcome, Request
+from module_utils.inits.interface import main_pid
 from module_utils.inits.upstart.init import Upstart
+from module_utils.processes import escape
 
 FOSTERD = HERE.parents[2] / "hacking" / "fosterd"
 
@@ -67,6 +69,16 @@ class Session:
         finally:
             for each in opened:
                 each.close()
+
+    def main(self, name: str) -> int:
+        """Return the main process of a job without instances."""
+        init = self.init()
+        try:
+            pid = main_pid(init.instance(name, ""))
+        finally:
+            init.close()
+        assert pid is not None
+        return pid
 
     def close(self) -> None:
         """End it, as a logout does, and wait until nothing is left."""
@@ -146,8 +158,10 @@ def running() -> Iterator[Session]:
 
 
 @pytest.fixture
-def session(running: Session) -> Iterator[Session]:
+def session(running: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """The init without jobs."""
+    # Who runs the tests may be logged in, and then all of it stands in the control group of that login.
+    monkeypatch.setattr(escape, "_bound_by_group", lambda _groups, _user: None)
     yield running
     for path in sorted(running.jobs.glob("*.conf")):
         running.task(path.stem, "absent")

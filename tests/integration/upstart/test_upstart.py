@@ -106,6 +106,18 @@ def test_a_main_process_that_ends_at_once_fails_the_start(session: Any) -> None:
     assert caught.value.details["failure"]["log_tail"] == ["address in use"]
 
 
+def test_a_process_that_is_respawned_again_and_again_fails_the_start(session: Any) -> None:
+    with pytest.raises(TaskError, match="was started, but within"):
+        session.task("web", text="respawn\nrespawn limit unlimited\nexec false\n", stay_up=20.0)
+
+
+def test_a_process_that_never_says_it_is_ready_fails_the_start_in_time(session: Any) -> None:
+    with pytest.raises(TaskError, match=r"is not running after 0\.5 s \(it is start/spawned\)"):
+        session.task("web", text=f"expect stop\n{SLEEP}", wait_timeout=0.5)
+    # Upstart ends no process that it still waits for; the end of the process ends the job.
+    os.kill(session.main("web"), signal.SIGKILL)
+
+
 def test_a_program_that_is_not_there_fails_the_start(session: Any) -> None:
     with pytest.raises(TaskError, match="there is no such program"):
         session.task("web", text="exec /nonexistent/program\n")
@@ -169,8 +181,8 @@ def test_without_an_address_the_only_session_init_is_found(session: Any) -> None
 
 
 def test_a_stop_that_does_not_come_to_an_end_says_so(session: Any) -> None:
-    text = "kill timeout 600\nscript\n  trap '' TERM\n  while :; do sleep 1; done\nend script\n"
-    first = session.task("web", text=text)
+    script = "trap '' TERM\nkill -STOP $$\nwhile :; do sleep 1; done\n"
+    first = session.task("web", text=f"kill timeout 600\nexpect stop\nscript\n{script}end script\n")
     pid = main(first)
     assert pid is not None
     with pytest.raises(InitError, match=r"is not stopped after 0\.5 s"):

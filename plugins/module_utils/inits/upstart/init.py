@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ...dbus import upstart
-from ...dbus.client import Connection
+from ...dbus.client import Connection, Signal
 from ...dbus.errors import BusError
 from ...dbus.sockets import user_socket
 from ...job.errors import JobError
@@ -29,7 +29,7 @@ _GONE = ("UnknownInstance", "UnknownJob", "AlreadyStopped", "UnknownObject", "Un
 _LOADS = 60.0  # seconds for reading all job files
 _KNOWN = 5.0  # seconds after that, for an init that reads them in its own time
 _EARLY = {"exit_status": 0}  # what Upstart takes for a good end, though the job has never been running
-_TOLD = 2.0  # seconds in which the end of a process that has ended is told
+_TOLD = 5.0  # seconds in which the end of a process that has ended is told
 
 
 class Upstart:
@@ -289,12 +289,9 @@ class Upstart:
         """Return what has failed since ``_begins``; ``wait``: seconds in which it may still be told."""
         path = upstart.instance_path(name, instance)
         told = []
-        deadline = time.monotonic() + wait
         for each in self._connection.signals(wait):
             told.append(each)
-            if wait and each.path == path and each.member == "Failed":
-                break
-            if wait and ((each.member == "InstanceRemoved" and path in each.arguments) or time.monotonic() > deadline):
+            if wait and _ended(each, path):
                 break
         found = failure.failure(told, path)
         if found is None:
@@ -389,3 +386,10 @@ class Upstart:
     def instance(self, name: str, instance: str) -> Optional[dict[str, Any]]:
         """Return one instance as ``describe`` has it, None when there is none."""
         return instances(self.describe(name).get(name)).get(instance)
+
+
+def _ended(told: Signal, path: str) -> bool:
+    """Say whether no more will be told of the end of an instance: it failed, it is gone, or it runs once more."""
+    if told.path == path:
+        return told.member == "Failed" or (told.member == "StateChanged" and told.arguments == ("running",))
+    return told.member == "InstanceRemoved" and path in told.arguments
