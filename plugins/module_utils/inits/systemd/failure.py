@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 LINES = 20
 _JOURNAL_TIMEOUT = 20.0  # seconds
+_BEFORE = 1  # seconds
 _EXITED, _KILLED, _DUMPED = 1, 2, 3  # si_code of SIGCHLD, sigaction(2)
 # Exit statuses of systemd's own: the step before the program ran. systemd.exec(5), "Process Exit Codes".
 _STEPS: dict[int, tuple[str, Optional[int]]] = {
@@ -97,20 +98,25 @@ def journal(unit: str, start: Optional[Start], user: bool) -> list[str]:
     if not user:
         _run(["journalctl", "--sync"])  # what the process wrote last may still be on its way
     command = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={LINES}"]
-    return _run([*command, *lines_of(unit, start, user)]).splitlines()[-LINES:]
+    for which in lines_of(unit, start, user):
+        found = _run([*command, *which]).splitlines()[-LINES:]
+        if found:
+            return found
+    return []
 
 
-def lines_of(unit: str, start: Optional[Start], user: bool) -> list[str]:
-    """Return what tells journalctl(1) which lines are meant.
+def lines_of(unit: str, start: Optional[Start], user: bool) -> list[list[str]]:
+    """Return what tells journalctl(1) which lines are meant, the best first.
 
     The journal looks for the invocation id when it turns to a process, and systemd takes that away when the unit has
     failed: what ended at once may have none. The unit's name comes with the output, except from a user's manager.
     """
     by_unit = f"_SYSTEMD_USER_UNIT={unit}" if user else f"_SYSTEMD_UNIT={unit}"
     if start is None:
-        return ["--since=-30s", by_unit]
-    seconds, rest = divmod(start.began, 1_000_000)
-    return [f"--since=@{seconds}.{rest:06}", f"_SYSTEMD_INVOCATION_ID={start.invocation}", "+", by_unit]
+        return [["--since=-30s", by_unit]]
+    # systemd notes the time after it has forked, and the process may have written by then.
+    since = max(start.began // 1_000_000 - _BEFORE, 0)
+    return [[f"_SYSTEMD_INVOCATION_ID={start.invocation}"], [f"--since=@{since}", by_unit]]
 
 
 def _run(command: Sequence[str]) -> str:
