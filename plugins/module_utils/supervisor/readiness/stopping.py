@@ -7,6 +7,7 @@ import os
 import signal
 
 from ..tracking import proc
+from .choose import Choice
 from .watcher import Looking
 
 
@@ -31,6 +32,10 @@ class Stop(Looking):
         if stat is not None and stat.state == "T":
             self._continue()
         return self.done
+
+    def _plausible(self, successor: Choice) -> bool:
+        """Who stops itself is the process that was started, as in Upstart: when that ends nobody takes its place."""
+        return False
 
     def _continue(self) -> None:
         self._around.signal(self.pid, signal.SIGCONT)
