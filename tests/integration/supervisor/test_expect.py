@@ -173,8 +173,11 @@ def test_a_daemon_without_environment_and_session_is_still_of_its_job(supervisor
     start(supervisor, f"expect auto\nexec {daemon} fork setsid fork clear setsid fork sleep=0")
     supervisor.define("b", f"expect auto\nexec {daemon} fork setsid fork clear setsid fork sleep=0\n")
     supervisor.call("b", "Start")
+    for name in ("a", "b"):
+        supervisor.wait_for(
+            lambda name=name: supervisor.family(name) == [supervisor.main(name)], "the last of its forks"
+        )
     mains = {name: supervisor.main(name) for name in ("a", "b")}
-    assert {name: supervisor.family(name) for name in mains} == {name: [pid] for name, pid in mains.items()}
     supervisor.call("a", "Stop")
     assert proc.stat(mains["a"]) is None
     assert proc.stat(mains["b"]) is not None
@@ -184,7 +187,7 @@ def test_a_daemon_without_environment_and_session_is_still_of_its_job(supervisor
 def test_a_link_whose_parent_waits_for_it_is_counted(supervisor, daemon):
     """As start-stop-daemon --background does it; the link is gone before its parent ends, and never our child."""
     start(supervisor, f"expect daemon\nstart timeout 60\nexec {daemon} wait setsid fork sleep=0")
-    assert supervisor.family("a") == [supervisor.main("a")]
+    supervisor.wait_for(lambda: supervisor.family("a") == [supervisor.main("a")], "its last fork")
 
 
 def test_too_few_forks_expected_moves_on_and_names_the_stanza(supervisor, daemon):
