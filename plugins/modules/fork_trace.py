@@ -31,8 +31,8 @@ extends_documentation_fragment:
   - foster.init.attributes.action_group
 attributes:
   check_mode:
-    support: none
-    details: Does not run the program, and is skipped.
+    support: partial
+    details: Does not run the program, so it is skipped and tells nothing of it.
   diff_mode:
     support: N/A
     details: What the program changes is not known.

@@ -112,7 +112,7 @@ def nobody_listens() -> None:
     engine.changes()
     for what, event in (("a name", "nobody"), ("variables", "go")):
         took = seconds(
-            lambda event=event: [engine.handle(Emit(None, event, ("N=x",), False), 0.0) for _ in range(2000)]
+            lambda event=event: [engine.handle(Emit(None, event, ("N=x",), False), 0.0) for _each in range(2000)]
         )
         show(f"an event with {what} for none of {LISTENERS} jobs", f"{took / 2000 * 1000:.4f} ms", "(at most 0.2)")
 

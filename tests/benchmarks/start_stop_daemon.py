@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run hard cases through dpkg's start-stop-daemon and through the module daemon, and print both outcomes side by side.
 
@@ -133,7 +132,7 @@ def at_once(case: Case) -> str:
         "exec": case.place.program(), "args": ["1000"], "background": True,
         "pidfile": case.pidfile, "make_pidfile": True,
     }  # fmt: skip
-    both = [threading.Thread(target=lambda: case.do("started", **options)) for _ in range(2)]
+    both = [threading.Thread(target=lambda: case.do("started", **options)) for _each in range(2)]
     for each in both:
         each.start()
     for each in both:

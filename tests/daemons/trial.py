@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Try real daemons, in a container that is there for nothing else and in which a supervisor runs.
 

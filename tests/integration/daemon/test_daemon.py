@@ -60,7 +60,7 @@ def test_a_life(place: Any) -> None:
 def test_six_starters_at_once_make_one_copy(place: Any) -> None:
     options = sleeper(place)
     results: list[dict[str, Any]] = []
-    starters = [threading.Thread(target=lambda: results.append(place.run(**options))) for _ in range(6)]
+    starters = [threading.Thread(target=lambda: results.append(place.run(**options))) for _each in range(6)]
     for starter in starters:
         starter.start()
     for starter in starters:

@@ -207,8 +207,8 @@ def test_the_program_is_executed_anew_under_the_running_command(container):
 
     def main_pid() -> int:
         asking = container.connect()
-        found = asking.call(path, "org.freedesktop.DBus.Properties", "Get", "ss",
-                                     upstart.INSTANCE_INTERFACE, "processes")  # fmt: skip
+        properties = "org.freedesktop.DBus.Properties"
+        found = asking.call(path, properties, "Get", "ss", upstart.INSTANCE_INTERFACE, "processes")
         asking.close()
         return int(found[0][1][0][1])
 

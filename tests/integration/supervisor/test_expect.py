@@ -73,8 +73,11 @@ def test_notify_goes_on_being_heard_by_the_next_supervisor(supervisor, daemon):
     start(supervisor, f"expect notify\nexec {daemon} notify=READY=1 sleep=1 notify=STATUS=later")
     supervisor.kill()
     supervisor.start()
-    says = lambda: supervisor.describe("a")["instances"][0].get("says", {})  # noqa: E731
-    supervisor.wait_for(lambda: says().get("status") == "later", "what it says later")
+
+    def status():
+        return supervisor.describe("a")["instances"][0].get("says", {}).get("status")
+
+    supervisor.wait_for(lambda: status() == "later", "what it says later")
 
 
 def test_the_watchdog_ends_what_has_gone_silent(supervisor, daemon):

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 # pylint: disable=ansible-bad-function  # a program of its own, run by hand
 """Try thousands of random process trees, as root: ``tree_campaign.py [COUNT [SEED [PLACE]...]]``.

@@ -46,11 +46,11 @@ NASTY = [
 
 
 def text(draw: random.Random) -> str:
-    return "".join(draw.choice(NASTY) for _ in range(draw.randint(1, 5))).strip() or "x"
+    return "".join(draw.choice(NASTY) for _each in range(draw.randint(1, 5))).strip() or "x"
 
 
 def script(draw: random.Random) -> dict[str, str]:
-    return {"script": "".join(f"echo {text(draw)}\n" for _ in range(draw.randint(1, 4)))}
+    return {"script": "".join(f"echo {text(draw)}\n" for _each in range(draw.randint(1, 4)))}
 
 
 def process(draw: random.Random) -> object:

@@ -42,19 +42,19 @@ rc_cgroup_cleanup=no
 extra_started_commands=reload
 
 depend() {{
-	use net
-	after localmount bootmisc
-	keyword -shutdown
+\tuse net
+\tafter localmount bootmisc
+\tkeyword -shutdown
 }}
 
 stop_pre() {{
-	if [ "$RC_CMD" = restart ]; then : >{keep}; fi
+\tif [ "$RC_CMD" = restart ]; then : >{keep}; fi
 }}
 
 reload() {{
-	ebegin "Reloading the jobs of $RC_SVCNAME"
-	supervise-daemon "$RC_SVCNAME" --signal HUP --pidfile "$pidfile"
-	eend $?
+\tebegin "Reloading the jobs of $RC_SVCNAME"
+\tsupervise-daemon "$RC_SVCNAME" --signal HUP --pidfile "$pidfile"
+\teend $?
 }}
 """
 

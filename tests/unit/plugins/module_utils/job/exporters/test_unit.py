@@ -53,8 +53,9 @@ def test_a_plain_service() -> None:
         ("exec a\npre-stop exec b", [
             'ExecStop=-/bin/sh -e -c "test -n \\"$${MAINPID:-}\\" || exit 0\\nexec b" /bin/sh', "TimeoutStopSec=90"]),
         ("exec a\npre-stop exec b\nkill timeout 7", ["TimeoutStopSec=7"]),
-        ("exec a\nrespawn", ["Restart=always", "RestartPreventExitStatus=200 203 210 216 217", "RestartSec=0",
-                            "StartLimitBurst=11", "StartLimitIntervalSec=5"]),
+        ("exec a\nrespawn", [
+            "Restart=always", "RestartPreventExitStatus=200 203 210 216 217", "RestartSec=0",
+            "StartLimitBurst=11", "StartLimitIntervalSec=5"]),
         ("exec a\nrespawn\nrespawn limit unlimited", ["StartLimitIntervalSec=0"]),
         ("exec a\nrespawn\nrespawn delay 2", ["RestartSec=2"]),
         ("exec a\nrespawn\nnormal exit 0 TERM", [
