@@ -47,7 +47,8 @@ def test_an_init_that_tells_nothing_of_definitions_has_no_key() -> None:
 
 
 def test_a_process_has_a_key_and_no_process_has_none() -> None:
-    assert process_key(os.getpid()) == process_key(os.getpid()) is not None
+    key = process_key(os.getpid())
+    assert key is not None and process_key(os.getpid()) == key
     assert process_key(2**31 - 1) is None
 
 
