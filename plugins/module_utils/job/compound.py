@@ -374,7 +374,11 @@ class Script(Kind):
 
 
 def _one_line(text: str) -> str:
-    return " ".join(line.strip(SPACE) for line in text.strip(SPACE + "\n").split("\n"))
+    """Join the lines of ``text``, without the spaces around them; one behind a backslash belongs to the last word."""
+    line = " ".join(line.strip(SPACE) for line in text.strip(SPACE + "\n").split("\n"))
+    escaped = (len(line) - len(line.rstrip("\\"))) % 2 == 1
+    whole = text.rstrip("\n")
+    return line + whole[len(whole.rstrip(SPACE)) :][:1] if escaped else line
 
 
 def _why_not_a_command(command: str) -> str:

@@ -142,6 +142,7 @@ def test_what_is_written_is_canonical(job: Job) -> None:
     assert write_job(parse_job(text, "web", "web.conf")) == text
 
 
+@example(Job("web", exec_main=Process("\\ "), expect=Expect("check", "a \\\t")))  # an escaped space at the end
 @example(Job("web", cgroup_controllers=(("memory", "\x1f"),)))  # white space for Python, a letter for a job file
 @given(jobs)
 def test_options_of_a_job_make_the_same_job(job: Job) -> None:
