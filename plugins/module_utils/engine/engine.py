@@ -46,6 +46,7 @@ from .messages import (
 from .records import Records, decode_job, encode_job
 from .requests import Requests
 from .selection import Refused, Selection
+from .turn import Turn
 
 _PATIENCE = 30.0  # seconds that a script may take while everything is being stopped
 
@@ -71,9 +72,10 @@ class Engine:
         self._records = Records(encode_job, decode_job)
         self.catalogue = Catalogue(environment, inherited, self.events, self._records)
         self.jobs = self.catalogue.jobs
-        self.lifecycle = Lifecycle(self.events, extra_environment, self.catalogue.instance_gone)
-        self._selection = Selection(self.catalogue, self.lifecycle)
-        parts = (self.catalogue, self.lifecycle, self.events, self._records, self._selection)
+        self.turn = Turn()
+        self.lifecycle = Lifecycle(self.events, extra_environment, self.catalogue.instance_gone, self.turn)
+        self._selection = Selection(self.catalogue, self.turn)
+        parts = (self.catalogue, self.events, self.lifecycle, self._records, self._selection, self.turn)
         self._requests = Requests(*parts)
         self._delivery = Delivery(*parts)
         self._stopping_all: list[int] = []  # requests that wait for the last instance to go
@@ -108,15 +110,15 @@ class Engine:
 
     def handle(self, message: Input, now: float) -> list[Effect]:
         """Deal with ``message`` at ``now`` (seconds, monotonic) and return what is to be done, in order."""
-        self.lifecycle.now = now
+        self.turn.now = now
         try:
             self._handlers[type(message)](message)
         except Refused as refusal:
             request = getattr(message, "request", None)
             if request is not None:
-                self.lifecycle.effects.append(Refuse(request, refusal.error, refusal.message))
+                self.turn.effects.append(Refuse(request, refusal.error, refusal.message))
         self._go_on()
-        return self._take_effects()
+        return self.turn.take_effects()
 
     def changes(self) -> Iterator[tuple[str, Any]]:
         """Yield what has changed since it was asked last: (record key, JSON-able record), or None for one that is gone.
@@ -131,13 +133,13 @@ class Engine:
         Requests of that life are forgotten. Returns what has to be done again: its timers, and each Spawn and
         EndFamily that was not answered (where the process is there already, answer without starting another).
         """
-        self.lifecycle.now = now
+        self.turn.now = now
         self._records.restore(self, saved, jobs)
         for instance in self.catalogue.instances():
             if instance.blocker is None and instance.state in (states.STARTING, states.STOPPING):
                 self.lifecycle.advance(instance)  # the record of its event was lost
         self._go_on()
-        return self._take_effects()
+        return self.turn.take_effects()
 
     def instance_name(self, job_class: JobClass, env: Env) -> str:
         """Return the name of the instance that ``env`` selects; raises where a variable is missing."""
@@ -153,10 +155,10 @@ class Engine:
     # ---- definitions ----------------------------------------------------------------------------------------
 
     def _define(self, message: Define) -> None:
-        self.lifecycle.effects += self.catalogue.define(message.job)
+        self.turn.effects += self.catalogue.define(message.job)
 
     def _undefine(self, message: Undefine) -> None:
-        self.lifecycle.effects += self.catalogue.undefine(message.name, message.lazily)
+        self.turn.effects += self.catalogue.undefine(message.name, message.lazily)
 
     # ---- the end of everything ------------------------------------------------------------------------------
 
@@ -190,7 +192,7 @@ class Engine:
         if self._stopping_all and not any(job_class.instances for job_class in self.jobs.values()):
             done, self._stopping_all = self._stopping_all, []
             for request in done:
-                self.lifecycle.effects.append(Reply(request))
+                self.turn.effects.append(Reply(request))
 
     # ---- answers of the host --------------------------------------------------------------------------------
 
@@ -242,7 +244,3 @@ class Engine:
         instance = self.instance(message.key)
         if instance is not None:
             self.lifecycle.timer_fired(instance, message.name)
-
-    def _take_effects(self) -> list[Effect]:
-        effects, self.lifecycle.effects = self.lifecycle.effects, []
-        return effects

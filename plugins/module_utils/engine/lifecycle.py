@@ -8,33 +8,20 @@ event of the instance that others hold, an answer to a Spawn, the end of a proce
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Optional
 
 from ..job.model import ProcessKind
 from . import environment, states
 from .condition import Tree
+from .ending import end_family, kill_main
 from .event import Event, EventQueue
 from .instance import Instance, Waiter
 from .job_events import UNKNOWN, job_event
-from .kill_schedule import UNKILLABLE, kill_steps
-from .messages import (
-    Announce,
-    CancelTimer,
-    Effect,
-    EndFamily,
-    Env,
-    Forget,
-    Refuse,
-    Reply,
-    SetTimer,
-    Signal,
-    Spawn,
-    Warn,
-)  # fmt: skip
+from .messages import Announce, Env, Forget, Refuse, Reply, Signal, Spawn, Warn
 from .respawn import RespawnHistory, next_delay, too_fast
 from .signals import statuses
+from .turn import Turn
 
 _SCRIPTS = {
     states.PRE_START: ProcessKind.PRE_START,
@@ -44,15 +31,15 @@ _SCRIPTS = {
 
 
 class Lifecycle:
-    """Acts on instances; what it decides goes to ``effects``, in order. ``now`` is set by the engine."""
+    """Acts on instances; what it decides goes to ``turn``."""
 
-    def __init__(self, events: EventQueue, extra_environment: Env, gone: Callable[[Instance], list[Announce]]) -> None:
+    def __init__(
+        self, events: EventQueue, extra_environment: Env, gone: Callable[[Instance], list[Announce]], turn: Turn
+    ) -> None:
         self.events = events
-        self.effects: list[Effect] = []
-        self.now = 0.0
         self.respawning = True  # False while everything is being stopped
         self.patience: Optional[float] = None  # seconds that a script may take, while everything is being stopped
-        self.changed: dict[tuple[str, str], Optional[Instance]] = {}
+        self._turn = turn
         self._extra = extra_environment
         self._gone = gone  # told of an instance that has ended; returns what is to be announced
         self._enter: dict[str, Callable[[Instance, str], bool]] = {
@@ -76,8 +63,8 @@ class Lifecycle:
         if instance.goal == goal:
             return
         instance.goal = goal
-        self.touch(instance)
-        self._announce("GoalChanged", instance, goal)
+        self._turn.touch(instance)
+        self._turn.announce("GoalChanged", instance, goal)
         state = instance.state
         if goal == states.START:
             if state == states.WAITING:
@@ -86,8 +73,8 @@ class Lifecycle:
             instance.replace = False
             if state == states.RUNNING or (state == states.SPAWNED and ProcessKind.MAIN in instance.processes):
                 self.advance(instance)
-            elif state == states.POST_STOP and self.has_timer(instance, "respawn"):
-                self.cancel_timer(instance, "respawn")
+            elif state == states.POST_STOP and self._turn.has_timer(instance, "respawn"):
+                self._turn.cancel_timer(instance, "respawn")
                 self.advance(instance)
 
     def advance(self, instance: Instance) -> None:
@@ -110,10 +97,10 @@ class Lifecycle:
         while instance.blocker is None and instance.state != state:
             old = instance.state
             instance.state = state
-            self.touch(instance)
-            self._announce("StateChanged", instance, state)
+            self._turn.touch(instance)
+            self._turn.announce("StateChanged", instance, state)
             if old == states.SPAWNED:
-                self.cancel_timer(instance, "start")
+                self._turn.cancel_timer(instance, "start")
             if not self._enter[state](instance, old):
                 return
             state = self._next(instance)
@@ -161,7 +148,7 @@ class Lifecycle:
             instance.stop_env = None
             self.finished(instance)
         else:
-            instance.running_since = self.now
+            instance.running_since = self._turn.now
             self._emit(instance)
             if not instance.job.task:
                 self.finished(instance)
@@ -175,11 +162,11 @@ class Lifecycle:
     def _enter_killed(self, instance: Instance, old: str) -> bool:
         if ProcessKind.MAIN in instance.processes:
             instance.kill_step = 0
-            self._kill(instance)
+            kill_main(self._turn, instance)
             return False
         if instance.job.exec_main is None:
             return True  # its post-stop is to end what its pre-start left running
-        return not self._end_family(instance, kill_steps(instance.job)[0][0])
+        return not end_family(self._turn, instance)
 
     def _enter_post_stop(self, instance: Instance, old: str) -> bool:
         if instance.job.post_stop is not None:
@@ -191,12 +178,12 @@ class Lifecycle:
         self._emit(instance)
         self.finished(instance)
         for name in tuple(instance.timers or ()):
-            self.cancel_timer(instance, name)
+            self._turn.cancel_timer(instance, name)
         if instance.stop_on is not None:
             instance.stop_on.reset()
-        self.effects += self._gone(instance)
-        self.effects.append(Forget(instance.key))
-        self.changed[instance.key] = None
+        self._turn.effects += self._gone(instance)
+        self._turn.effects.append(Forget(instance.key))
+        self._turn.changed[instance.key] = None
         return False
 
     # ---- the answers ----------------------------------------------------------------------------------------
@@ -234,7 +221,7 @@ class Lifecycle:
 
     def became_ready(self, instance: Instance, pid: int) -> None:
         """What ``expect`` waits for has happened, ``pid`` is the main process."""
-        self.touch(instance)
+        self._turn.touch(instance)
         instance.ready = True
         instance.processes[ProcessKind.MAIN] = pid
         self.check_ready(instance)
@@ -246,12 +233,12 @@ class Lifecycle:
 
     def exited(self, instance: Instance, kind: ProcessKind, status: int) -> None:
         """A process of the instance has ended; ``status``: exit status, signal << 8, or UNKNOWN."""
-        self.touch(instance)
+        self._turn.touch(instance)
         instance.processes.pop(kind, None)
         if kind is ProcessKind.MAIN:
             self._main_exited(instance, status)
             return
-        self.cancel_timer(instance, "script")
+        self._turn.cancel_timer(instance, "script")
         if kind is ProcessKind.POST_STOP:
             if status:
                 self.failed(instance, kind.value, status)
@@ -271,10 +258,14 @@ class Lifecycle:
         if state == states.KILLED:
             # Dying when we kill it is no failure, and the goal stays: it may be a restart.
             killed_hard = instance.kill_step > 0
-            due = (instance.timers or {}).get("kill", 0.0)  # what main leaves behind has what is left of its time
-            grace = 0.0 if killed_hard else max(0.0, due - self.now)
-            self.cancel_timer(instance, "kill")
-            if not self._end_family(instance, "KILL" if killed_hard else kill_steps(instance.job)[0][0], grace):
+            grace = self._turn.time_left(instance, "kill")  # what main leaves behind has what is left of its time
+            self._turn.cancel_timer(instance, "kill")
+            left = (
+                end_family(self._turn, instance, "KILL")
+                if killed_hard
+                else end_family(self._turn, instance, None, grace)
+            )
+            if not left:
                 self.advance(instance)
             return
         if state == states.STOPPING:
@@ -306,11 +297,11 @@ class Lifecycle:
         history = instance.respawn
         if history is None:
             history = instance.respawn = RespawnHistory()
-        if too_fast(job, history, self.now):
-            self.effects.append(Warn("respawning too fast, stopped", instance.key))
+        if too_fast(job, history, self._turn.now):
+            self._turn.effects.append(Warn("respawning too fast, stopped", instance.key))
             self.failed(instance, "respawn", 0)
             return False
-        ran = self.now - instance.running_since if instance.running_since else 0.0  # 0: it was never ready
+        ran = self._turn.now - instance.running_since if instance.running_since else 0.0  # 0: it was never ready
         instance.wait = next_delay(job, history, ran)
         return True
 
@@ -321,14 +312,14 @@ class Lifecycle:
     def _after_post_stop(self, instance: Instance) -> bool:
         """End what post-stop left, and wait for the respawn delay; tell whether to go on at once."""
         left = instance.job.post_stop is not None or instance.job.exec_main is None
-        if left and self._end_family(instance, "KILL"):
+        if left and end_family(self._turn, instance, "KILL"):
             return False
         return self._may_start_again(instance)
 
     def _may_start_again(self, instance: Instance) -> bool:
         if instance.goal == states.START and instance.wait > 0:
             seconds, instance.wait = instance.wait, 0.0
-            self.set_timer(instance, "respawn", seconds)
+            self._turn.set_timer(instance, "respawn", seconds)
             return False
         return True
 
@@ -337,32 +328,29 @@ class Lifecycle:
         if not instance.ending_family:
             return
         instance.ending_family = False
-        self.touch(instance)
+        self._turn.touch(instance)
         if instance.state == states.KILLED or (instance.state == states.POST_STOP and self._may_start_again(instance)):
             self.advance(instance)
 
-    # ---- timers ---------------------------------------------------------------------------------------------
+    # ---- time has passed -------------------------------------------------------------------------------------
 
     def timer_fired(self, instance: Instance, name: str) -> None:
         """Do what the timer was set for, if it is still wanted."""
-        if instance.timers is None or instance.timers.pop(name, None) is None:
+        if not self._turn.fired(instance, name):
             return
-        self.touch(instance)
         if name == "kill":
             instance.kill_step += 1
-            if instance.kill_step < len(kill_steps(instance.job)):
-                self._kill(instance)
-            else:
+            if not kill_main(self._turn, instance):
                 self._give_up(instance)
         elif name == "script":
             scripts = [kind for kind in instance.processes if kind is not ProcessKind.MAIN]
-            self.effects += [Signal(instance.key, kind, "KILL") for kind in scripts]
+            self._turn.effects += [Signal(instance.key, kind, "KILL") for kind in scripts]
         elif name == "respawn":
             if instance.state == states.POST_STOP:
                 self.advance(instance)
         elif name == "start" and instance.state == states.SPAWNED:
             limit = instance.job.start_timeout
-            self.effects.append(Warn(f"not ready after {limit:g} seconds, stopped", instance.key))
+            self._turn.effects.append(Warn(f"not ready after {limit:g} seconds, stopped", instance.key))
             self.not_ready(instance)
 
     def not_ready(self, instance: Instance) -> None:
@@ -377,30 +365,13 @@ class Lifecycle:
     def extend(self, instance: Instance, seconds: float) -> None:
         """Give the process ``seconds`` from now on for what it is doing, if less is left."""
         for name in ("start", "kill"):
-            if (instance.timers or {}).get(name, math.inf) < self.now + seconds:
-                self.set_timer(instance, name, seconds)
+            if self._turn.has_timer(instance, name) and self._turn.time_left(instance, name) < seconds:
+                self._turn.set_timer(instance, name, seconds)
 
     def limit_script(self, instance: Instance) -> None:
         """Give the scripts of the instance an end, while everything is being stopped."""
         if self.patience is not None and {*instance.processes, *instance.spawning} - {ProcessKind.MAIN}:
-            self.set_timer(instance, "script", self.patience)
-
-    def set_timer(self, instance: Instance, name: str, seconds: float) -> None:
-        """Set a timer of the instance."""
-        if instance.timers is None:
-            instance.timers = {}
-        instance.timers[name] = self.now + seconds
-        self.touch(instance)
-        self.effects.append(SetTimer(instance.key, name, seconds))
-
-    def cancel_timer(self, instance: Instance, name: str) -> None:
-        """Cancel a timer of the instance, if it is set."""
-        if instance.timers and instance.timers.pop(name, None) is not None:
-            self.effects.append(CancelTimer(instance.key, name))
-
-    def has_timer(self, instance: Instance, name: str) -> bool:
-        """Tell whether that timer is set."""
-        return bool(instance.timers) and name in (instance.timers or ())
+            self._turn.set_timer(instance, "script", self.patience)
 
     # ---- failing and finishing ------------------------------------------------------------------------------
 
@@ -411,10 +382,10 @@ class Lifecycle:
         instance.failed = True
         instance.failed_process = process
         instance.exit_status = status
-        self.touch(instance)
+        self._turn.touch(instance)
         if instance.told is not None:
             instance.told.failures[instance.key] = None
-        self._announce("Failed", instance, status)
+        self._turn.announce("Failed", instance, status)
         self.finished(instance, failed=True)
 
     def finished(self, instance: Instance, failed: bool = False) -> None:
@@ -422,7 +393,7 @@ class Lifecycle:
         if not instance.blocking:
             return
         blocking, instance.blocking = instance.blocking, []
-        self.touch(instance)
+        self._turn.touch(instance)
         for waiter in blocking:
             if isinstance(waiter, Event):
                 if failed:
@@ -430,36 +401,29 @@ class Lifecycle:
                     self.events.changed.add(waiter.number)
                 self.events.release(waiter)
             elif failed:
-                self.effects.append(Refuse(waiter.request, "JobFailed", waiter.failure))
+                self._turn.effects.append(Refuse(waiter.request, "JobFailed", waiter.failure))
             else:
                 self.answer(instance, waiter)
 
     def answer(self, instance: Instance, waiter: Waiter) -> None:
         """Reply to a request that has come to its end."""
-        self.effects.append(Reply(waiter.request, None if waiter.operation == "stop" else instance.key))
+        self._turn.effects.append(Reply(waiter.request, None if waiter.operation == "stop" else instance.key))
 
     # ---- small things ---------------------------------------------------------------------------------------
 
-    def touch(self, instance: Instance) -> None:
-        """Note that the instance's record is no longer what was written."""
-        self.changed[instance.key] = instance
-
-    def _announce(self, what: str, instance: Instance, *arguments: object) -> None:
-        self.effects.append(Announce(what, instance.key, arguments))
-
     def _set_start_timer(self, instance: Instance) -> None:
-        if instance.job.start_timeout and not self.has_timer(instance, "start"):
-            self.set_timer(instance, "start", instance.job.start_timeout)
+        if instance.job.start_timeout and not self._turn.has_timer(instance, "start"):
+            self._turn.set_timer(instance, "start", instance.job.start_timeout)
 
     def _answered(self, instance: Instance, kind: ProcessKind) -> None:
-        self.touch(instance)
+        self._turn.touch(instance)
         instance.spawning = tuple(other for other in instance.spawning if other is not kind)
 
     def _spawn(self, instance: Instance, kind: ProcessKind) -> None:
         instance.spawning += (kind,)
         if kind is not ProcessKind.MAIN:
             self.limit_script(instance)
-        self.effects.append(self.spawn_effect(instance, kind))
+        self._turn.effects.append(self.spawn_effect(instance, kind))
 
     def spawn_effect(self, instance: Instance, kind: ProcessKind) -> Spawn:
         """Return what to start, with its whole environment."""
@@ -467,30 +431,13 @@ class Lifecycle:
         env = environment.of_process(instance.env, stop_env, instance.key, self._extra)
         return Spawn(instance.key, kind, instance.job, env)
 
-    def _kill(self, instance: Instance) -> None:
-        steps = kill_steps(instance.job)
-        name, seconds = steps[instance.kill_step]
-        last = instance.kill_step == len(steps) - 1
-        self.effects.append(Signal(instance.key, ProcessKind.MAIN, name, last and not instance.job.keep_leftovers))
-        self.set_timer(instance, "kill", max(seconds, UNKILLABLE) if last else seconds)
-
     def _give_up(self, instance: Instance) -> None:
         """Not even SIGKILL has ended main (it hangs in the kernel, or is not ours to kill): a stop still has an end."""
         pid = instance.processes.pop(ProcessKind.MAIN, 0)
-        self.effects.append(Warn(f"process {pid} cannot be ended and is left behind", instance.key))
+        self._turn.effects.append(Warn(f"process {pid} cannot be ended and is left behind", instance.key))
         self.failed(instance, ProcessKind.MAIN.value, UNKNOWN)
-        if not self._end_family(instance, "KILL"):
+        if not end_family(self._turn, instance, "KILL"):
             self.advance(instance)
-
-    def _end_family(self, instance: Instance, name: str, grace: Optional[float] = None) -> bool:
-        """End what the instance has left behind; tell whether there is anything to wait for."""
-        if instance.job.keep_leftovers:
-            return False
-        if grace is None:
-            grace = 0.0 if name == "KILL" else kill_steps(instance.job)[0][1]
-        instance.ending_family = True
-        self.effects.append(EndFamily(instance.key, name, grace))
-        return True
 
     def _emit_and_wait(self, instance: Instance) -> None:
         event = self._emit(instance)

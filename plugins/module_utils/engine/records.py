@@ -68,7 +68,7 @@ class Records:
         for number in sorted(changed):
             yield from self._worth_writing(*self._of_event(engine, number))
         changed.clear()
-        instances = engine.lifecycle.changed
+        instances = engine.turn.changed
         for key in instances:
             yield from self._worth_writing(*self._of_instance(engine, key))
         instances.clear()
@@ -142,7 +142,7 @@ class Records:
         for record in by_kind.get("instance", {}).values():
             job_class_or_none = engine.jobs.get(record["job"])
             if job_class_or_none is not None:
-                engine.lifecycle.effects += _restore_instance(engine, job_class_or_none, record)
+                engine.turn.effects += _restore_instance(engine, job_class_or_none, record)
 
 
 def _encode_event(event: Event) -> dict[str, Any]:
@@ -240,7 +240,7 @@ def _again(engine: Engine, instance: Instance, record: Mapping[str, Any]) -> lis
     if timers:
         instance.timers = dict(timers)
         for name, due in timers.items():
-            effects.append(SetTimer(instance.key, name, max(0.0, due - engine.lifecycle.now)))
+            effects.append(SetTimer(instance.key, name, max(0.0, due - engine.turn.now)))
     effects += [engine.lifecycle.spawn_effect(instance, kind) for kind in instance.spawning]
     if instance.ending_family:
         effects.append(EndFamily(instance.key))

@@ -10,8 +10,8 @@ from ..job.expand import expand
 from .catalogue import Catalogue
 from .environment import Table, add, all_valid, values
 from .instance import Instance, JobClass
-from .lifecycle import Lifecycle
-from .messages import Announce, Env, Restart, Stop
+from .messages import Env, Restart, Stop
+from .turn import Turn
 
 
 class Refused(Exception):
@@ -26,9 +26,9 @@ class Refused(Exception):
 class Selection:
     """Find instances in ``catalogue``, and make those that are not there yet; raises Refused."""
 
-    def __init__(self, catalogue: Catalogue, lifecycle: Lifecycle) -> None:
+    def __init__(self, catalogue: Catalogue, turn: Turn) -> None:
         self._catalogue = catalogue
-        self._lifecycle = lifecycle
+        self._turn = turn
 
     def job_class(self, name: str) -> JobClass:
         """Return the job of that name."""
@@ -63,8 +63,8 @@ class Selection:
     def new_instance(self, job_class: JobClass, name: str) -> Instance:
         """Make an instance that is still at rest, and tell of it."""
         instance = self._catalogue.add_instance(job_class, name)
-        self._lifecycle.touch(instance)
-        self._lifecycle.effects.append(Announce("InstanceAdded", instance.key))
+        self._turn.touch(instance)
+        self._turn.announce("InstanceAdded", instance)
         return instance
 
 
