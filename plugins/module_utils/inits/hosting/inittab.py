@@ -14,9 +14,9 @@ import time
 
 from ...processes.identity import Identity
 from . import running
-from .interface import Change, HostingStatus
+from .by_pieces import ByPieces
 from .layout import Layout
-from .pieces import Line, Pieces
+from .pieces import Line
 
 TABLE = "/etc/inittab"
 _PATIENCE = 10.0  # seconds for PID 1 to take a signal, which it does at once unless it is stopped
@@ -28,34 +28,13 @@ def command(layout: Layout) -> str:
     return f"{' '.join(layout.command)} </dev/null >>{layout.log} 2>&1"
 
 
-class Respawned:
+class Respawned(ByPieces):
     """Host the supervisor by a respawn line. ``terminates``: the init ends what has no line any more."""
 
     def __init__(self, name: str, layout: Layout, line: Line, terminates: bool) -> None:
         self.name = name
-        self.layout = layout
-        self._pieces = Pieces(name, (line,))
+        super().__init__(layout, (line,))
         self._terminates = terminates
-
-    def verify(self, removing: bool = False) -> None:
-        """Raise InitError when the file is missing, read-only, or has a line of somebody else's in our place."""
-        self._pieces.verify(removing)
-
-    def prepare(self) -> None:
-        """Do nothing: nobody has to be asked first."""
-
-    def pending(self) -> tuple[Change, ...]:
-        """Return the change of inittab."""
-        return self._pieces.pending()
-
-    def install(self) -> None:
-        """Write the line; the init reads it at its start, or when start() says so."""
-        os.makedirs(os.path.dirname(self.layout.log), mode=0o755, exist_ok=True)
-        self._pieces.put()
-
-    def traces(self) -> tuple[Change, ...]:
-        """Return the change of inittab."""
-        return self._pieces.traces()
 
     def remove(self) -> None:
         """Take the line away and let the init forget it."""
@@ -84,12 +63,6 @@ class Respawned:
         finally:
             if known:
                 self._pieces.put()
-
-    def status(self) -> HostingStatus:
-        """Return whether the line is there, and who answers."""
-        pid = running.pid_of(self.layout)
-        known = bool(self._pieces.traces())
-        return HostingStatus(known, known, pid is not None, pid)
 
 
 def read_again() -> None:

@@ -18,9 +18,10 @@ from typing import NamedTuple
 from ...processes.identity import Identity
 from ..errors import InitError
 from . import running
-from .interface import Change, HostingStatus
+from .by_pieces import ByPieces
+from .interface import HostingStatus
 from .layout import Layout
-from .pieces import MARK, File, Link, Pieces
+from .pieces import MARK, File, Link
 
 SERVICE = "fosterd"
 _PATH = "/sbin:/usr/sbin:/bin:/usr/bin:/usr/local/sbin:/usr/local/bin"
@@ -69,41 +70,18 @@ class Folders(NamedTuple):
 FOLDERS = Folders()
 
 
-class Openrc:
+class Openrc(ByPieces):
     """Host the supervisor as the service fosterd."""
 
     name = "openrc"
 
     def __init__(self, layout: Layout, folders: Folders = FOLDERS) -> None:
-        self.layout = layout
         script = os.path.join(folders.scripts, SERVICE)
         text = _SCRIPT.format(
             mark=MARK, command=" ".join(layout.command), log=layout.log, keep=running.keep_file(layout)
         )
         self._script = script
-        self._pieces = Pieces(
-            self.name, (File(script, text, 0o755), Link(os.path.join(folders.runlevel, SERVICE), script))
-        )
-
-    def verify(self, removing: bool = False) -> None:
-        """Raise InitError when the script or the runlevel's link is somebody else's or cannot be written."""
-        self._pieces.verify(removing)
-
-    def prepare(self) -> None:
-        """Do nothing: nobody has to be asked first."""
-
-    def pending(self) -> tuple[Change, ...]:
-        """Return the script and the link that are not as wanted."""
-        return self._pieces.pending()
-
-    def install(self) -> None:
-        """Write the script and add it to the runlevel."""
-        os.makedirs(os.path.dirname(self.layout.log), mode=0o755, exist_ok=True)
-        self._pieces.put()
-
-    def traces(self) -> tuple[Change, ...]:
-        """Return the script and the link."""
-        return self._pieces.traces()
+        super().__init__(layout, (File(script, text, 0o755), Link(os.path.join(folders.runlevel, SERVICE), script)))
 
     def remove(self) -> None:
         """Stop the service, remove the script and the link."""

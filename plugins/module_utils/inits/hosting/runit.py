@@ -15,9 +15,10 @@ from ...processes.identity import Identity
 from .. import probes
 from ..errors import InitError
 from . import running, scanned
-from .interface import Change, HostingStatus
+from .by_pieces import ByPieces
+from .interface import HostingStatus
 from .layout import Layout
-from .pieces import MARK, File, Link, Pieces
+from .pieces import MARK, File, Link
 
 SERVICE = "fosterd"
 _COLLECTIONS = ("/etc/sv", "/etc/runit/sv")  # where distributions keep service folders
@@ -33,21 +34,20 @@ exit 1
 """
 
 
-class Runit:
+class Runit(ByPieces):
     """Host the supervisor as the service fosterd of the runsvdir that watches ``scan``."""
 
     name = "runit"
 
     def __init__(self, layout: Layout, scan: str, collections: tuple[str, ...] = _COLLECTIONS) -> None:
-        self.layout = layout
         self.scan = scan
         above = next((folder for folder in collections if os.path.isdir(folder)), collections[0])
         self.folder = os.path.join(above, SERVICE)
         self.link = os.path.join(scan, SERVICE)
         run = _RUN.format(mark=MARK, command=" ".join(layout.command), log=layout.log)
         term = _TERM.format(mark=MARK, keep=running.keep_file(layout))
-        self._pieces = Pieces(
-            self.name,
+        super().__init__(
+            layout,
             (
                 File(os.path.join(self.folder, "run"), run, 0o755),
                 File(os.path.join(self.folder, "control", "t"), term, 0o755),
@@ -70,23 +70,7 @@ class Runit:
                 f"runsvdir watches {self.scan}, which is in memory: a service there is gone after a reboot; link it to "
                 "a folder on a disk first"
             )
-        self._pieces.verify(removing)
-
-    def prepare(self) -> None:
-        """Do nothing: nobody has to be asked first."""
-
-    def pending(self) -> tuple[Change, ...]:
-        """Return the files and the link that are not as wanted."""
-        return self._pieces.pending()
-
-    def install(self) -> None:
-        """Make the service folder and link it, from where runsvdir starts it within 5 s."""
-        os.makedirs(os.path.dirname(self.layout.log), mode=0o755, exist_ok=True)
-        self._pieces.put()
-
-    def traces(self) -> tuple[Change, ...]:
-        """Return the files and the link."""
-        return self._pieces.traces()
+        super().verify(removing)
 
     def remove(self) -> None:
         """Remove the link, let runsv leave the service folder, and remove that."""

@@ -15,9 +15,10 @@ import shutil
 from ...processes.identity import Identity
 from ..errors import InitError
 from . import running, scanned
-from .interface import Change, HostingStatus
+from .by_pieces import ByPieces
+from .interface import HostingStatus
 from .layout import Layout
-from .pieces import MARK, File, Pieces
+from .pieces import MARK, File
 
 SERVICE = "fosterd"
 # From where the watched folder is filled when the host boots.
@@ -29,13 +30,12 @@ exec {command} </dev/null >>{log} 2>&1
 """
 
 
-class S6:
+class S6(ByPieces):
     """Host the supervisor as the service fosterd of the s6-svscan that watches ``scan``."""
 
     name = "s6"
 
     def __init__(self, layout: Layout, scan: str, sources: tuple[str, ...] = SOURCES) -> None:
-        self.layout = layout
         self.scan = scan
         self.folder = os.path.join(scan, SERVICE)
         volatile = scanned.is_volatile(scan)
@@ -44,7 +44,7 @@ class S6:
         text = _RUN.format(mark=MARK, command=" ".join(layout.command), log=layout.log)
         folders = [self.folder] + ([os.path.join(self._source, SERVICE)] if self._source else [])
         self._folders = folders
-        self._pieces = Pieces(self.name, tuple(File(os.path.join(folder, "run"), text, 0o755) for folder in folders))
+        super().__init__(layout, [File(os.path.join(folder, "run"), text, 0o755) for folder in folders])
 
     @classmethod
     def found(cls, layout: Layout, init: int = 1) -> S6:
@@ -61,24 +61,7 @@ class S6:
                 f"s6-svscan watches {self.scan}, which is in memory, and neither {' nor '.join(SOURCES)} is there to "
                 "fill it at boot: a service would be gone after a reboot"
             )
-        self._pieces.verify(removing)
-
-    def prepare(self) -> None:
-        """Do nothing: nobody has to be asked first."""
-
-    def pending(self) -> tuple[Change, ...]:
-        """Return the files that are not as wanted."""
-        return self._pieces.pending()
-
-    def install(self) -> None:
-        """Make the service folder, and let s6-svscan see it."""
-        os.makedirs(os.path.dirname(self.layout.log), mode=0o755, exist_ok=True)
-        if self._pieces.put():
-            self._scan("a")
-
-    def traces(self) -> tuple[Change, ...]:
-        """Return the files."""
-        return self._pieces.traces()
+        super().verify(removing)
 
     def remove(self) -> None:
         """Take the service folder out of sight, let s6-supervise leave it, and remove it."""
@@ -112,6 +95,9 @@ class S6:
         pid = running.pid_of(self.layout)
         there = len(self._pieces.traces())
         return HostingStatus(there > 0, there == len(self._folders), pid is not None, pid)
+
+    def _changed(self) -> None:
+        self._scan("a")
 
     def _scan(self, letters: str) -> None:
         if not scanned.write_fifo(os.path.join(self.scan, ".s6-svscan", "control"), letters):

@@ -15,9 +15,9 @@ from ...dbus.errors import BusError, BusUnreachable
 from ...processes.identity import Identity
 from ..errors import InitError, InitUnreachable
 from . import running
-from .interface import Change, HostingStatus
+from .by_pieces import ByPieces
 from .layout import Layout
-from .pieces import MARK, File, Pieces
+from .pieces import MARK, File
 
 JOB = "fosterd"
 _TIMEOUT = 90.0  # seconds for one request
@@ -33,42 +33,15 @@ exec {command} </dev/null >>{log} 2>&1
 """
 
 
-class Upstart:
+class Upstart(ByPieces):
     """Host the supervisor as the job fosterd."""
 
     name = "upstart"
 
     def __init__(self, layout: Layout, folder: str = "/etc/init", address: str = upstart.SYSTEM_ADDRESS) -> None:
-        self.layout = layout
         self._address = address
         text = _CONF.format(mark=MARK, command=" ".join(layout.command), log=layout.log)
-        self._pieces = Pieces(self.name, (File(os.path.join(folder, f"{JOB}.conf"), text),))
-
-    def verify(self, removing: bool = False) -> None:
-        """Raise InitError when the job is somebody else's, or the folder cannot be written."""
-        self._pieces.verify(removing)
-
-    def prepare(self) -> None:
-        """Do nothing: nobody has to be asked first."""
-
-    def pending(self) -> tuple[Change, ...]:
-        """Return the job file that is not as wanted."""
-        return self._pieces.pending()
-
-    def install(self) -> None:
-        """Write the job file and let Upstart read it."""
-        os.makedirs(os.path.dirname(self.layout.log), mode=0o755, exist_ok=True)
-        if self._pieces.put():
-            self._read_again()
-
-    def traces(self) -> tuple[Change, ...]:
-        """Return the job file."""
-        return self._pieces.traces()
-
-    def remove(self) -> None:
-        """Remove the job file and let Upstart forget the job."""
-        if self._pieces.take():
-            self._read_again()
+        super().__init__(layout, (File(os.path.join(folder, f"{JOB}.conf"), text),))
 
     def start(self) -> None:
         """Start the job."""
@@ -84,19 +57,13 @@ class Upstart:
 
         running.end(self.layout, keep_jobs, tell)
 
-    def status(self) -> HostingStatus:
-        """Return whether the job is defined, and who answers."""
-        pid = running.pid_of(self.layout)
-        known = bool(self._pieces.traces())
-        return HostingStatus(known, known, pid is not None, pid)
-
     def _open(self) -> Connection:
         try:
             return Connection.open(self._address, _TIMEOUT)
         except BusUnreachable as error:
             raise InitUnreachable(str(error)) from error
 
-    def _read_again(self) -> None:
+    def _changed(self) -> None:
         with self._open() as init:
             init.call(upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "ReloadConfiguration")
 
