@@ -22,9 +22,14 @@ def user_name() -> str:
         return str(os.geteuid())
 
 
+def flag(folder: str = _FOLDER) -> str:
+    """Return the file that is there while this user lingers."""
+    return os.path.join(folder, user_name())
+
+
 def lingers(folder: str = _FOLDER) -> bool:
     """Say whether this user lingers."""
-    return os.path.exists(os.path.join(folder, user_name()))
+    return os.path.exists(flag(folder))
 
 
 def enable(folder: str = _FOLDER) -> None:
@@ -32,7 +37,12 @@ def enable(folder: str = _FOLDER) -> None:
     name = user_name()
     try:
         done = subprocess.run(
-            ["loginctl", "enable-linger"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False
+            # With the name: without one logind takes the owner of the login session, who after become is somebody else.
+            ["loginctl", "enable-linger", name],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            check=False,
         )
         problem = done.stderr.decode("utf-8", "replace").strip()
     except (OSError, subprocess.TimeoutExpired) as error:

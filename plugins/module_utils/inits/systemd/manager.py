@@ -69,6 +69,10 @@ class Manager:
         manager.call("Subscribe")
         return manager
 
+    def close(self) -> None:
+        """Close the connection; what runs goes on."""
+        self._connection.close()
+
     # ---- questions ----
 
     def call(self, member: str, signature: str = "", *values: Any) -> tuple[Any, ...]:

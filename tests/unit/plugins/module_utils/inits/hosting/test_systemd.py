@@ -7,45 +7,42 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.foster.init.plugins.module_utils.dbus.client import Connection, Signal
 from ansible_collections.foster.init.plugins.module_utils.dbus.errors import BusError
 from ansible_collections.foster.init.plugins.module_utils.inits.errors import InitError
 from ansible_collections.foster.init.plugins.module_utils.inits.hosting import running
 from ansible_collections.foster.init.plugins.module_utils.inits.hosting.layout import SYSTEM
 from ansible_collections.foster.init.plugins.module_utils.inits.hosting.systemd import Systemd, unit_text
+from ansible_collections.foster.init.plugins.module_utils.inits.systemd.manager import Manager
 
 
 class Fake:
-    """A connection to a systemd whose unit is in ``state`` and whose jobs end with ``result``."""
+    """A systemd whose unit is in ``state`` and whose jobs end with ``result``."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.state = "inactive"
         self.result = "done"
 
-    def call(self, _path: str, _interface: str, member: str, _signature: str = "", *values: Any, **_more: Any) -> Any:
+    def unit(self, *_names: Any) -> dict[str, Any]:
+        return {"ActiveState": self.state, "MainPID": 77}
+
+    def reload(self) -> None:
+        self.calls.append("Reload")
+
+    def run(self, member: str, _unit: str, _timeout: float) -> str:
         self.calls.append(member)
-        if member == "Get":
-            return (("s", self.state) if values[1] == "ActiveState" else ("u", 77),)
-        if member == "Refused":
-            raise BusError("x", "no")
-        return ("/job/1",)
+        if self.result == "refused":
+            raise BusError("org.freedesktop.DBus.Error.AccessDenied", "Access denied")
+        return self.result
 
-    def signals(self, _timeout: float, **_more: Any) -> Any:
-        yield Signal("/", "m", "JobRemoved", (2, "/job/2", "other.service", "failed"))
-        yield Signal("/", "m", "JobRemoved", (1, "/job/1", "fosterd.service", self.result))
-
-    def __enter__(self) -> Fake:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
+    def close(self) -> None:
         pass
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     one = Fake()
-    monkeypatch.setattr(Connection, "open", lambda *_: one)
+    monkeypatch.setattr(Manager, "open", lambda *_: one)
     return one
 
 
@@ -94,7 +91,7 @@ def test_remove_leaves_nothing(tmp_path: Path, fake: Fake) -> None:
     assert not (tmp_path / "fosterd.service").exists()
 
 
-def test_start_waits_for_its_own_job(tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_lets_systemd_start_the_unit(tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "wait_until_up", lambda *_: 77)
     Systemd(SYSTEM, folder=str(tmp_path)).start()
     assert fake.calls[-1] == "StartUnit"
@@ -103,6 +100,12 @@ def test_start_waits_for_its_own_job(tmp_path: Path, fake: Fake, monkeypatch: py
 def test_a_start_that_fails_says_where_to_look(tmp_path: Path, fake: Fake) -> None:
     fake.result = "failed"
     with pytest.raises(InitError, match=r"could not start fosterd\.service \(failed\); see `journalctl -u"):
+        Systemd(SYSTEM, folder=str(tmp_path)).start()
+
+
+def test_a_start_that_is_refused_says_by_whom(tmp_path: Path, fake: Fake) -> None:
+    fake.result = "refused"
+    with pytest.raises(InitError, match=r"systemd could not start fosterd\.service: Access denied"):
         Systemd(SYSTEM, folder=str(tmp_path)).start()
 
 
