@@ -50,22 +50,16 @@ from ansible.errors import AnsibleFilterError
 from ..module_utils.job.errors import JobError
 from ..module_utils.job.importers.imported import Around
 from ..module_utils.job.importers.supervisord import import_programs
-from ..module_utils.job.options import options_from_job
+from ..plugin_utils.filters import as_job, check_texts
 
 
 def from_supervisord(text: Any, with_lost: bool = False) -> list[dict[str, Any]]:
     """Return the jobs that the configuration ``text`` stands for. Raises AnsibleFilterError."""
-    if not isinstance(text, str):
-        raise AnsibleFilterError("from_supervisord needs the text of a configuration of supervisord")
+    check_texts("from_supervisord", "the text of a configuration of supervisord", text)
     try:
-        found = import_programs("", text, Around())
-        jobs = [{"name": each.job.name, "definition": options_from_job(each.job)} for each in found]
+        return [as_job(each, with_lost) for each in import_programs("", text, Around())]
     except JobError as error:
         raise AnsibleFilterError(f"from_supervisord: {error}") from error
-    if with_lost:
-        for job, each in zip(jobs, found):
-            job["lost"] = [lost._asdict() for lost in each.lost]
-    return jobs
 
 
 class FilterModule:

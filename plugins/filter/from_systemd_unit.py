@@ -61,23 +61,23 @@ from ..module_utils.job.errors import JobError
 from ..module_utils.job.importers.imported import Around
 from ..module_utils.job.importers.systemd import import_unit
 from ..module_utils.job.options import options_from_job
+from ..plugin_utils.filters import as_job, check_texts
 
 
 def from_systemd_unit(
     text: Any, name: str, drop_ins: Sequence[str] = (), with_lost: bool = False
 ) -> list[dict[str, Any]]:
     """Return the jobs that the unit ``text`` stands for. Raises AnsibleFilterError."""
-    if not isinstance(text, str) or not isinstance(name, str):
-        raise AnsibleFilterError("from_systemd_unit needs the text of a unit and its name")
+    check_texts("from_systemd_unit", "the text of a unit and its name", text, name)
+    each_drop_in = drop_ins if isinstance(drop_ins, (list, tuple)) else (None,)
+    check_texts("from_systemd_unit", "a list of the texts of drop-ins", *each_drop_in)
     name = name[: -len(".service")] if name.endswith(".service") else name
     texts = [(f"{name}.service", text), *((f"drop-in {n}", each) for n, each in enumerate(drop_ins, 1))]
     try:
         found = import_unit(name, texts, Around())
     except JobError as error:
         raise AnsibleFilterError(f"from_systemd_unit: {error}") from error
-    jobs: list[dict[str, Any]] = [{"name": found.job.name, "definition": options_from_job(found.job)}]
-    if with_lost:
-        jobs[0]["lost"] = [lost._asdict() for lost in found.lost]
+    jobs = [as_job(found, with_lost)]
     if found.reload is not None:
         reload = {"name": found.reload.name, "definition": options_from_job(found.reload), "state": "present"}
         jobs.append(reload)
