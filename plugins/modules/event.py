@@ -140,6 +140,7 @@ actions:
 from ansible_collections.foster.init.plugins.module_utils.ansible.emission import Emission, emit
 from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
 from ansible_collections.foster.init.plugins.module_utils.ansible.installation import layout_of
+from ansible_collections.foster.init.plugins.module_utils.ansible.job_options import variables
 from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
 from ansible_collections.foster.init.plugins.module_utils.ansible.supervisor import Supervisor
 
@@ -152,7 +153,7 @@ def work(module: FosterModule) -> dict:
     for key in given["env"]:
         if not str(key) or "=" in str(key):
             raise TaskError(f"env: '{key}' cannot be the name of a variable; it must not be empty or contain '='.")
-    env = {str(key): str(value) for key, value in given["env"].items()}
+    env = variables(given["env"]) or {}
     supervisor = Supervisor.open(f"unix:path={layout_of(given['scope']).socket}")
     emission = Emission(given["name"], env, given["wait"], given["timeout"])
     difference, values = emit(emission, supervisor, module.check_mode)

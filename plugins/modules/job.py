@@ -272,29 +272,30 @@ from ansible_collections.foster.init.plugins.module_utils.ansible.converge impor
 from ansible_collections.foster.init.plugins.module_utils.ansible.difference import Difference
 from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
 from ansible_collections.foster.init.plugins.module_utils.ansible.installation import layout_of
+from ansible_collections.foster.init.plugins.module_utils.ansible.job_options import (
+    ON_CHANGE,
+    STATES,
+    text_of,
+    variables,
+)
 from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
 from ansible_collections.foster.init.plugins.module_utils.inits import jobfile
 from ansible_collections.foster.init.plugins.module_utils.job.names import check_name
-from ansible_collections.foster.init.plugins.module_utils.job.options import argument_spec, job_from_options
-from ansible_collections.foster.init.plugins.module_utils.job.writer import write_job
+from ansible_collections.foster.init.plugins.module_utils.job.options import argument_spec
 
 
 def definition(module: FosterModule) -> str | None:
     """Return the text that the job file is to have, None where the task gives none."""
-    name = module.params["name"]
-    if module.params["definition"] is not None:
-        return write_job(job_from_options(name, module.params["definition"]))
-    text = module.params["content"]
-    source = module.params["src"]
-    if source is not None:
-        text = jobfile.read(source)
+    given = module.params
+    text = given["content"]
+    if given["src"] is not None:
+        text = jobfile.read(given["src"])
         if text is None:
             raise TaskError(
-                f"src: {source} does not exist on the target; copy the job file there, or give its text as content."
+                f"src: {given['src']} does not exist on the target; copy the job file there, or give its text as "
+                "content."
             )
-    if text is not None and not text.endswith("\n"):
-        text += "\n"
-    return text
+    return text_of(given["name"], given["definition"], text)
 
 
 def work(module: FosterModule) -> dict:
@@ -302,7 +303,6 @@ def work(module: FosterModule) -> dict:
     check_name(module.params["name"])
     layout = layout_of(module.params["scope"])
     given = module.params
-    env = given["env"]
     chosen = choose(given["use"], layout, os.environ, given["transient"])
     request = Request(
         name=given["name"],
@@ -311,7 +311,7 @@ def work(module: FosterModule) -> dict:
         text=definition(module),
         override=given["override"],
         enabled=given["enabled"],
-        env=None if env is None else {str(key): str(value) for key, value in env.items()},
+        env=variables(given["env"]),
         on_change=given["on_change"],
         wait_timeout=given["wait_timeout"],
         stay_up=given["stay_up"],
@@ -343,17 +343,13 @@ def main() -> None:
             "content": {"type": "str"},
             "src": {"type": "path"},
             "override": {"type": "str"},
-            "state": {
-                "type": "str",
-                "choices": ["present", "absent", "started", "stopped", "restarted", "reloaded"],
-                "default": "started",
-            },
+            "state": {"type": "str", "choices": STATES, "default": "started"},
             "use": {"type": "str", "choices": ["auto", "foster", "systemd", "upstart"], "default": "auto"},
             "transient": {"type": "bool", "default": False},
             "linger": {"type": "bool", "default": False},
             "env": {"type": "dict"},
             "enabled": {"type": "bool"},
-            "on_change": {"type": "str", "choices": ["restart", "reload", "none"], "default": "restart"},
+            "on_change": {"type": "str", "choices": ON_CHANGE, "default": "restart"},
             "wait_timeout": {"type": "float", "default": 60},
             "stay_up": {"type": "float", "default": 0.5},
             **SCOPE,

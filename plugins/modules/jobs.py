@@ -172,35 +172,29 @@ actions:
 from ansible_collections.foster.init.plugins.module_utils.ansible.converge import Request as JobRequest
 from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
 from ansible_collections.foster.init.plugins.module_utils.ansible.installation import layout_of
+from ansible_collections.foster.init.plugins.module_utils.ansible.job_options import (
+    ON_CHANGE,
+    STATES,
+    text_of,
+    variables,
+)
 from ansible_collections.foster.init.plugins.module_utils.ansible.jobset import JobSet, Member, Request
 from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
 from ansible_collections.foster.init.plugins.module_utils.ansible.supervisor import Supervisor
 from ansible_collections.foster.init.plugins.module_utils.job.errors import JobError
 from ansible_collections.foster.init.plugins.module_utils.job.names import check_name
-from ansible_collections.foster.init.plugins.module_utils.job.options import job_from_options
-from ansible_collections.foster.init.plugins.module_utils.job.writer import write_job
 
-STATES = ["present", "absent", "started", "stopped", "restarted", "reloaded"]
-ON_CHANGE = ["restart", "reload", "none"]
 SHOWN = 5  # failures that the message itself tells
-
-
-def variables(env: dict | None) -> dict | None:
-    """Return the variables as texts."""
-    return None if env is None else {str(key): str(value) for key, value in env.items()}
 
 
 def member(module: FosterModule, given: dict, folder: str) -> Member:
     """Return one job of the set."""
-    name, text = given["name"], given["content"]
+    name = given["name"]
     check_name(name)
-    if given["definition"] is not None:
-        try:
-            text = write_job(job_from_options(name, given["definition"]))
-        except JobError as error:
-            raise TaskError(f"{name}: {error}") from error
-    elif text is not None and not text.endswith("\n"):
-        text += "\n"
+    try:
+        text = text_of(name, given["definition"], given["content"])
+    except JobError as error:
+        raise TaskError(f"{name}: {error}") from error
     job = JobRequest(
         name=name,
         folder=folder,

@@ -24,6 +24,7 @@ from .difference import Difference
 from .errors import TaskError
 
 _LOCK_MARGIN = 60.0  # seconds that another task on the same daemon gets beyond the time of its start
+_END_TIMEOUT = 30.0  # seconds that what is left of a daemon gets to end
 _PIDFILE_TIMEOUT = 5.0  # seconds that a daemon gets to write its own pidfile once it is in the background
 
 
@@ -219,39 +220,48 @@ class Daemon:
             if entry.identity in ended:
                 runner = self._choose_runner(entry.init).runner
                 if runner is not None:
-                    runner.stop(entry.unit, 30.0)
+                    runner.stop(entry.unit, _END_TIMEOUT)
                 record.forget(self._folder, key)
 
     def _start(self, runner: Runner) -> None:
         request = self._request
         if request.launch is None:
             return
-        runner.stop(request.launch.unit, 30.0)  # what is left of an earlier one, whose main process has ended
+        unit = request.launch.unit
+        runner.stop(unit, _END_TIMEOUT)  # what is left of an earlier one, whose main process has ended
         since = self._now_in_ticks()
         started = runner.start(request.launch)
         self._started_by = runner
-        pid = self._settled(request.launch) if request.launch.forking else started.pid
-        if request.launch.forking and not self._runs(pid):
-            pid = runner.main_pid(request.launch.unit) or started.pid
-        if request.pidfile and not request.make_pidfile:
-            pid = self._from_pidfile(pid, request.launch.unit, since) or pid
-        process = self._processes.read(pid) if pid else None
-        if process is None or process.ended:
-            runner.stop(request.launch.unit, 30.0)
-            raise TaskError(f"{request.label} was started and has ended again; see what it wrote.")
-        proof = self._proof(process.pid, runner)
-        if not proof.escaped:
-            runner.stop(request.launch.unit, 30.0)
-            raise TaskError(f"{request.label} is not left running: {proof.reason}.", escape=proof._asdict())
-        identity = identity_of(process, self._processes)
-        entry = record.Entry(identity, runner.name, request.launch.unit, request.pidfile or "")
+        try:
+            process = self._started(runner, request.launch, started.pid, since)
+        except TaskError:
+            runner.stop(unit, _END_TIMEOUT)
+            raise
+        entry = record.Entry(identity_of(process, self._processes), runner.name, unit, request.pidfile or "")
         record.write(self._folder, request.key, entry)
         if request.make_pidfile and request.pidfile:
             pidfile.write(request.pidfile, process.pid)
 
-    def _runs(self, pid: int) -> bool:
+    def _started(self, runner: Runner, launch: Launch, first: int, since: int) -> Candidate:
+        """Return the daemon that ``first`` has become; raise TaskError where it has ended, or hangs on the login."""
+        request, pid = self._request, first
+        if launch.forking:
+            pid = self._settled(launch)
+            if self._living(pid) is None:
+                pid = runner.main_pid(launch.unit) or first
+        if request.pidfile and not request.make_pidfile:
+            pid = self._from_pidfile(pid, launch.unit, since) or pid
+        process = self._living(pid)
+        if process is None:
+            raise TaskError(f"{request.label} was started and has ended again; see what it wrote.")
+        proof = self._proof(process.pid, runner)
+        if not proof.escaped:
+            raise TaskError(f"{request.label} is not left running: {proof.reason}.", escape=proof._asdict())
+        return process
+
+    def _living(self, pid: Optional[int]) -> Optional[Candidate]:
         process = self._processes.read(pid) if pid else None
-        return process is not None and not process.ended
+        return None if process is None or process.ended else process
 
     def _now_in_ticks(self) -> int:
         """Return a start time that no process before now has a later one than: a child's, which ends at once."""
@@ -286,8 +296,8 @@ class Daemon:
         deadline = time.monotonic() + _PIDFILE_TIMEOUT
         while True:
             file = pidfile.read(str(request.pidfile))
-            process = self._processes.read(file.pid) if file.pid else None
-            if process is not None and not process.ended:
+            process = self._living(file.pid)
+            if process is not None:
                 if unit in process.cgroup or main in {stat.pid for stat in chain(process.pid)}:
                     return process.pid
                 pattern = request.pattern._replace(named=process.pid, weak=False)

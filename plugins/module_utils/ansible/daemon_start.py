@@ -17,6 +17,8 @@ from ..inits import detect
 from ..inits.interface import main_pid
 from ..inits.launch import Launch, Started
 from ..inits.probes import SYSTEMD_SOCKET
+from ..inits.systemd import lingering
+from ..inits.systemd.manager import runtime_folder
 from ..inits.transient import Transient
 from ..job.options import job_from_options
 from ..job.writer import write_job
@@ -25,7 +27,6 @@ from .converge import Convergence, Outcome, Request
 from .errors import TaskError
 from .supervisor import Supervisor
 
-_LINGER = "/var/lib/systemd/linger"
 # Runs in front of a program for what no stanza of a job says: scheduling policy and input/output priority, by number.
 _SCHEDULER = (
     "import ctypes,os,sys;p,q,c,d=map(int,sys.argv[1:5]);"
@@ -84,15 +85,14 @@ def _systemd(user: bool) -> Optional[Choice]:
         return None
     if not user:
         return Choice(Transient(f"unix:path={SYSTEMD_SOCKET}", pid))
-    name = pwd.getpwuid(os.geteuid()).pw_name
-    if not os.path.exists(f"{_LINGER}/{name}"):
+    if not lingering.lingers():
+        name = lingering.user_name()
         return Choice(
             None,
             f"The systemd of user {name} ends with the last session of {name}, and a daemon with it: run "
             f"`loginctl enable-linger {name}` first, or apply the role foster.init.supervisor with scope: user.",
         )
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
-    return Choice(Transient(f"unix:path={runtime}/systemd/private", pid, user=True))
+    return Choice(Transient(f"unix:path={runtime_folder(os.environ)}/systemd/private", pid, user=True))
 
 
 class FosterRunner:
