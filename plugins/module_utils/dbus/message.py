@@ -36,11 +36,14 @@ _SKIPPABLE = frozenset("sogubi")
 
 
 class Message:
-    """A message that was read: header fields as attributes, the body still as bytes (``arguments()`` reads it)."""
+    """A message that was read: header fields as attributes, the body still as bytes (``arguments()`` reads it).
+
+    ``unix_fds``: how many descriptors its header announces.
+    """
 
     __slots__ = (
-        "body", "destination", "error_name", "flags", "interface", "kind", "member", "order", "path", "reply_serial",
-        "sender", "serial", "signature", "unix_fds",
+        "body", "destination", "error_name", "files", "flags", "interface", "kind", "member", "order", "path",
+        "reply_serial", "sender", "serial", "signature", "unix_fds",
     )  # fmt: skip
 
     def __init__(self, kind: int, flags: int, serial: int, order: str, body: bytes) -> None:
@@ -58,6 +61,7 @@ class Message:
         self.sender = ""
         self.signature = ""
         self.unix_fds = 0
+        self.files: list[int] = []  # the descriptors that came with it; who takes one out, closes it
 
     def arguments(self, simple_only: bool = False) -> tuple[Any, ...]:
         """Return the values of the body. Raise ProtocolError when it is not what the signature says."""

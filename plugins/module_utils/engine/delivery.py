@@ -7,10 +7,10 @@ from typing import Optional
 
 from . import states
 from .acting import Acting
-from .environment import Table, add_events
+from .environment import Table, add_events, add_files
 from .event import HANDLING, PENDING, Event, Told
 from .instance import Instance, JobClass, waiting_in_a_circle
-from .messages import Announce, InstanceKey, Refuse, Reply, Warn
+from .messages import Announce, CloseFile, InstanceKey, Refuse, Reply, Warn
 from .selection import Refused, expanded_name
 
 
@@ -99,6 +99,7 @@ class Delivery(Acting):
         causes = job_class.start_on.events()
         env = self.catalogue.class_environment(job_class)
         add_events(env, causes, "UPSTART_EVENTS")
+        add_files(env, causes)
         try:
             name = expanded_name(job_class, env)
         except Refused as refusal:
@@ -126,6 +127,8 @@ class Delivery(Acting):
     def _finish(self, event: Event) -> None:
         """Let those go on who waited for the event, then tell that it happened."""
         self.events.finish(event)
+        if event.file is not None:
+            self.turn.effects.append(CloseFile(event.file))
         for waiting in event.waiting:
             if isinstance(waiting, int):
                 if event.told is not None and event.told.event is event:

@@ -68,6 +68,13 @@ def add_events(env: Table, causes: Iterable[Event], key: str) -> None:
     env[key] = f"{key}={' '.join(names)}"
 
 
+def add_files(env: Table, causes: Iterable[Event]) -> None:
+    """Set UPSTART_FDS to the numbers of the descriptors that came with the events, where there are any."""
+    files = [str(event.file) for event in causes if event.file is not None]
+    if files:
+        env["UPSTART_FDS"] = f"UPSTART_FDS={' '.join(files)}"
+
+
 def change(env: Table, entries: Iterable[str], replace: bool, unset: bool) -> None:
     """Do what set-env and unset-env do; ``entries`` are ``KEY=VALUE``, ``KEY`` for an empty value, names to unset."""
     if unset:

@@ -23,9 +23,10 @@ class Event:
 
     ``waiting``: who goes on when it finishes, in order: request numbers of emit, and keys of instances.
     ``told``: where it is noted what this event leads to; None where nobody has asked.
+    ``file``: a descriptor of the host for the processes that this event starts; not kept over the host's end.
     """
 
-    __slots__ = ("env", "failed", "holders", "name", "number", "progress", "told", "waiting")
+    __slots__ = ("env", "failed", "file", "holders", "name", "number", "progress", "told", "waiting")
 
     def __init__(self, number: int, name: str, env: Env) -> None:
         self.number = number
@@ -36,6 +37,7 @@ class Event:
         self.holders = 0
         self.waiting: list[object] = []  # int (a request) or a job and instance name
         self.told: Optional[Told] = None
+        self.file: Optional[int] = None
 
 
 class Told:

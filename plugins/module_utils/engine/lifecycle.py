@@ -427,9 +427,10 @@ class Lifecycle:
 
     def spawn_effect(self, instance: Instance, kind: ProcessKind) -> Spawn:
         """Return what to start, with its whole environment."""
-        stop_env = (instance.stop_env or ()) if kind in (ProcessKind.PRE_STOP, ProcessKind.POST_STOP) else ()
+        stops = kind in (ProcessKind.PRE_STOP, ProcessKind.POST_STOP)
+        stop_env = (instance.stop_env or ()) if stops else ()
         env = environment.of_process(instance.env, stop_env, instance.key, self._extra)
-        return Spawn(instance.key, kind, instance.job, env)
+        return Spawn(instance.key, kind, instance.job, env, () if stops else _files(instance))
 
     def _give_up(self, instance: Instance) -> None:
         """Not even SIGKILL has ended main (it hangs in the kernel, or is not ours to kill): a stop still has an end."""
@@ -447,3 +448,8 @@ class Lifecycle:
     def _emit(self, instance: Instance) -> Event:
         """Queue the event that goes with the state just entered."""
         return self.events.new(*job_event(instance), told=instance.told)
+
+
+def _files(instance: Instance) -> tuple[int, ...]:
+    """Return the descriptors of the events that wait for the instance to be up."""
+    return tuple(each.file for each in instance.blocking if isinstance(each, Event) and each.file is not None)

@@ -81,6 +81,7 @@ class Emit:
     """Emit an event; ``wait``: reply only when it has finished.
 
     ``tell``: the Reply's value is the Consequences, also when the event has failed.
+    ``file``: a descriptor of the host that goes with the event; it is given back with CloseFile.
     """
 
     request: Optional[int]
@@ -88,6 +89,7 @@ class Emit:
     env: Env = ()
     wait: bool = True
     tell: bool = False
+    file: Optional[int] = None
 
 
 class Spawned(NamedTuple):
@@ -210,12 +212,16 @@ class Consequences:
 
 
 class Spawn(NamedTuple):
-    """Start a process of an instance with exactly ``env``; answer with Spawned or SpawnFailed."""
+    """Start a process of an instance with exactly ``env``; answer with Spawned or SpawnFailed.
+
+    ``files``: descriptors that it gets under the same numbers, those of the events that it is started by.
+    """
 
     key: InstanceKey
     kind: ProcessKind
     job: Job
     env: Env
+    files: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -283,6 +289,13 @@ class Announce(NamedTuple):
 
 
 @dataclass(frozen=True)
+class CloseFile:
+    """The event that ``file`` came with has finished: no process will be started with it any more."""
+
+    file: int
+
+
+@dataclass(frozen=True)
 class Forget:
     """The instance is gone: its log, cgroup and records can be closed."""
 
@@ -297,4 +310,4 @@ class Warn:
     key: Optional[InstanceKey] = None
 
 
-Effect = Union[Spawn, Signal, EndFamily, SetTimer, CancelTimer, Reply, Refuse, Announce, Forget, Warn]
+Effect = Union[Spawn, Signal, EndFamily, SetTimer, CancelTimer, Reply, Refuse, Announce, CloseFile, Forget, Warn]

@@ -94,6 +94,7 @@ class Requests(Acting):
             raise Refused("InvalidArgs", "Name may not be empty string")
         check_env(message.env)
         event = self.events.new(message.name, message.env)
+        event.file = message.file
         if message.tell:
             event.told = Told(event)
         if message.request is not None and message.wait:

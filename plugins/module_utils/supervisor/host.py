@@ -8,6 +8,7 @@ each by the part that knows how: ``starting``, ``ending``, ``processes``, or the
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from typing import Any, Optional, Union
 from ..engine.messages import (
     Announce,
     CancelTimer,
+    CloseFile,
     Define,
     EndFamily,
     Forget,
@@ -78,7 +80,7 @@ class Host:
         self._effects: dict[type, Callable[[Any], None]] = {
             Spawn: self.starter.spawn, Signal: self.ender.signal, EndFamily: self.ender.end_family,
             SetTimer: self._set_timer, CancelTimer: self._cancel_timer, Reply: self._reply, Refuse: self._reply,
-            Announce: self._announce, Forget: self._forget, Warn: self._warn,
+            Announce: self._announce, CloseFile: self._close_file, Forget: self._forget, Warn: self._warn,
         }  # fmt: skip
 
     # ---- inputs -----------------------------------------------------------------------------------------------
@@ -158,6 +160,9 @@ class Host:
         timer = self._timers.pop((effect.key, effect.name), None)
         if timer is not None:
             timer.cancel()
+
+    def _close_file(self, effect: CloseFile) -> None:
+        os.close(effect.file)
 
     def _reply(self, effect: Union[Reply, Refuse]) -> None:
         on_reply = self._replies.pop(effect.request, None)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from typing import Optional
@@ -49,7 +50,7 @@ class Starter:
         try:
             if watcher is not None:
                 what = self._equip(watcher, what)
-            what = what._replace(mark=self._means.families.mark(key))
+            what = what._replace(mark=self._means.families.mark(key), extra=(*_copies(effect.files), *what.extra))
             if self._means.console.takes(job):
                 what = what._replace(extra=(*what.extra, *self._means.console.descriptors(job)))
             elif job.console == "log":
@@ -85,3 +86,16 @@ class Starter:
             return self._means.logs.open(key, job)
         except OSError as error:
             raise SpawnError("log", error.errno or errno.EIO) from None
+
+
+def _copies(files: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return copies of descriptors, with the number that a process is to have each at: that of the original."""
+    copies: list[tuple[int, int]] = []
+    try:
+        for file in files:
+            copies.append((fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 0), file))
+    except OSError as error:
+        for copy, _number in copies:
+            os.close(copy)
+        raise SpawnError("file", error.errno or errno.EIO) from None
+    return copies

@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import array
+import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jeepney import DBusAddress, MessageType, Parser, new_method_call
 from module_utils.ansible.emission import Emission, emit
 from module_utils.ansible.errors import TaskError
 from module_utils.ansible.supervisor import Supervisor as Client
+from program import system_python
 
 JOBS = {
     "web": "start on deploy\nstop on undeploy\nexec sleep 1000\n",
@@ -86,3 +91,60 @@ def test_events_that_are_under_way_are_listed(client: Client) -> None:
     ]
     emit(Emission("right"), client, check=False)
     assert listed() == []
+
+
+# As Upstart's socket bridge starts it: it finds its socket, listening, at the number in UPSTART_FDS.
+SERVER = """
+import os, socket
+server = socket.socket(fileno=int(os.environ["UPSTART_FDS"]))
+while True:
+    connection = server.accept()[0]
+    connection.sendall(os.environ["PROTO"].encode())
+    connection.close()
+"""
+
+
+@pytest.mark.parametrize("stanza", ["", "nice 1\n"], ids=["spawned", "prepared in the child"])
+def test_a_job_serves_on_the_socket_that_came_with_its_event(supervisor: Any, stanza: str) -> None:
+    (supervisor.folder / "server.py").write_text(SERVER)
+    supervisor.define(
+        "server", f"start on socket PROTO=unix\n{stanza}exec {system_python()} {supervisor.folder}/server.py\n"
+    )
+    supervisor.define("bystander", "start on socket-bystander\nexec sleep 1000\n")
+    path = str(supervisor.folder / "served")
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as bridge:
+        listening.bind(path)
+        listening.listen()
+        inode = os.fstat(listening.fileno()).st_ino
+        bridge.connect(str(supervisor.folder / "run" / "control"))
+        # What libdbus says and waits for before it passes a descriptor on.
+        bridge.sendall(b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\n")
+        heard = b""
+        while b"AGREE_UNIX_FD\r\n" not in heard:
+            heard += bridge.recv(1000)
+        bridge.sendall(b"BEGIN\r\n")
+        address = DBusAddress("/com/ubuntu/Upstart", bus_name="a.b", interface="com.ubuntu.Upstart0_6")
+        call = new_method_call(address, "EmitEventWithFile", "sasbh", ("socket", ["PROTO=unix"], True, listening))
+        files = array.array("i")
+        data = call.serialise(1, fds=files)
+        socket.send_fds(bridge, [data], list(files))
+        parser, heard_of = Parser(), set()
+        while MessageType.method_return not in heard_of:  # the job runs
+            parser.add_data(bridge.recv(1000))
+            heard_of |= {message.header.message_type for message in iter(parser.get_next_message, None)}
+        main = supervisor.process("server")["pid"]
+        assert f"socket:[{inode}]" in links(main)
+    # The bridge's own copies are closed: the job alone keeps the socket.
+    for _unused in range(2):
+        with socket.socket(socket.AF_UNIX) as visitor:
+            visitor.connect(path)
+            assert visitor.recv(100) == b"unix"
+    assert f"socket:[{inode}]" not in links(supervisor.daemon.pid)
+    supervisor.emit("socket-bystander")
+    assert f"socket:[{inode}]" not in links(supervisor.process("bystander")["pid"])
+
+
+def links(pid: int) -> set[str]:
+    """Return what the descriptors of a process lead to."""
+    folder = f"/proc/{pid}/fd"
+    return {os.readlink(f"{folder}/{number}") for number in os.listdir(folder)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from ...dbus.errors import ERROR_INVALID_ARGS, ERROR_NOT_SUPPORTED, BusError
+from ...dbus.errors import ERROR_INVALID_ARGS, BusError
 from ...dbus.upstart import ERROR_PREFIX, FOSTER, MANAGER, job_path
 from ...engine.messages import Emit, Env, InstanceKey, SetJobEnv
 from . import events
@@ -126,10 +126,11 @@ def _emit_event(request: Request, name: str, env: list[str], wait: bool) -> Answ
     return request.submit(Emit(request.number(), name, tuple(env), wait))
 
 
-def _emit_event_with_file(request: Request, name: str, env: list[str], wait: bool, file: int) -> Answer:
-    raise BusError(
-        ERROR_NOT_SUPPORTED, "An event cannot carry an open file here; use EmitEvent and a path in its variables"
-    )
+def _emit_event_with_file(request: Request, name: str, env: list[str], wait: bool, index: int) -> Answer:
+    if not name:
+        raise BusError(ERROR_INVALID_ARGS, "Name may not be empty string")
+    check_env(env)
+    return request.submit(Emit(request.number(), name, tuple(env), wait, file=request.take_file(index)))
 
 
 # ---- what only Upstart as the init of a system needs --------------------------------------------------------

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import array
+import os
 import select
 import socket
 from collections.abc import Callable
@@ -19,6 +21,8 @@ OUTPUT_CAP = 4 << 20  # bytes that a client may leave unread before it is droppe
 HIGH_WATER = 256 << 10  # bytes unread at which no more of its requests are looked at
 STRANGER_LIMIT = 64 << 10  # bytes of one message from somebody who may only read
 _RECEIVE = 64 << 10  # bytes at a time; then it is another peer's turn
+MOST_FILES = 16  # descriptors that may be on their way from one client
+_CONTROL = socket.CMSG_SPACE(MOST_FILES * array.array("i").itemsize)
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
@@ -33,8 +37,8 @@ class Peer:
     """
 
     __slots__ = (
-        "_auth", "_busy", "_events", "_handle", "_loop", "_on_closed", "_on_output", "_out", "_out_size", "_serial",
-        "_socket", "_stream", "_timer", "closed", "fd", "privileged", "uid",
+        "_auth", "_busy", "_events", "_files", "_handle", "_loop", "_on_closed", "_on_output", "_out", "_out_size",
+        "_serial", "_socket", "_stream", "_timer", "closed", "fd", "privileged", "uid",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917
@@ -60,7 +64,8 @@ class Peer:
         self._on_output = on_output
         self._on_closed = on_closed
         self._busy = False  # in on_ready or flush, which send at their end
-        self._auth: Optional[ServerAuth] = ServerAuth(uid, guid)
+        self._auth: Optional[ServerAuth] = ServerAuth(uid, guid, unix_fds=privileged)
+        self._files: list[int] = []  # descriptors that came, but not their message yet
         self._stream = MessageStream(SERVER_LIMIT if privileged else STRANGER_LIMIT, reader)
         self._out: list[bytes] = []
         self._out_size = 0
@@ -89,7 +94,8 @@ class Peer:
 
     def _read(self) -> None:
         try:
-            data = self._socket.recv(_RECEIVE)
+            # From the first byte on: the first message may come together with the end of the handshake.
+            data = self._receive() if self.privileged else self._socket.recv(_RECEIVE)
         except (BlockingIOError, InterruptedError):
             return
         if not data:
@@ -100,6 +106,18 @@ class Peer:
         else:
             self._stream.feed(data)
         self._process()
+
+    def _receive(self) -> bytes:
+        """Return the bytes that came, and keep the descriptors that came with them."""
+        data, ancillary, flags, _address = self._socket.recvmsg(_RECEIVE, _CONTROL, socket.MSG_CMSG_CLOEXEC)
+        for level, kind, content in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                numbers = array.array("i")
+                numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
+                self._files.extend(numbers)
+        if flags & socket.MSG_CTRUNC or len(self._files) > MOST_FILES:
+            raise ProtocolError("more descriptors than may be on their way")
+        return data
 
     def _authenticate(self, auth: ServerAuth, data: bytes) -> None:
         answer = auth.feed(data)
@@ -119,7 +137,19 @@ class Peer:
             message = self._stream.next_message()
             if message is None:
                 return
-            self._handle(self, message)
+            self._take_files(message)
+            try:
+                self._handle(self, message)
+            finally:
+                _close_all(message.files)
+
+    def _take_files(self, message: Message) -> None:
+        """Give ``message`` the descriptors that it announces: they came with its first byte or before."""
+        count = message.unix_fds
+        if count:
+            if count > len(self._files):
+                raise ProtocolError("a message announces descriptors that did not come")
+            message.files, self._files = self._files[:count], self._files[count:]
 
     def next_serial(self) -> int:
         """Return the number of the next message to this client: each connection counts from 1."""
@@ -188,6 +218,12 @@ class Peer:
             self._timer = None
         self._loop.unwatch(self.fd)
         self._socket.close()
+        _close_all(self._files)
         self._out = []
         self._out_size = 0
         self._on_closed(self)
+
+
+def _close_all(files: list[int]) -> None:
+    while files:
+        os.close(files.pop())

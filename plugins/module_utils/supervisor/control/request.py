@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
@@ -22,6 +23,7 @@ class Pending:
 
 
 PENDING = Pending()
+_LOWEST_FILE = 64
 
 # What a handler returns: the values to answer with, None for no values, or PENDING.
 Answer = Union[None, tuple[Any, ...], Pending]
@@ -46,7 +48,7 @@ class Handler(NamedTuple):
 class Request:
     """A method call and the one who waits for its answer."""
 
-    __slots__ = ("_flags", "_peer", "_returns", "_serial", "_service", "names")
+    __slots__ = ("_files", "_flags", "_peer", "_returns", "_serial", "_service", "names")
 
     def __init__(
         self, service: Service, peer: Peer, message: Message, handler: Handler, names: tuple[str, ...]
@@ -55,6 +57,7 @@ class Request:
         self._peer = peer
         self._serial = message.serial
         self._flags = message.flags
+        self._files = message.files
         self._returns = handler.returns
         self.names = names  # of the object: (), (job,) or (job, instance)
 
@@ -89,6 +92,18 @@ class Request:
         """Send an error reply, if the caller wants one and is still there."""
         if not self._flags & NO_REPLY_EXPECTED and not self._peer.closed:
             self._service.send_error(self._peer, self._serial, name, text)
+
+    def take_file(self, index: int) -> int:
+        """Return a copy of the descriptor that the argument ``index`` of type "h" stands for; the caller closes it.
+
+        Its number is 64 or higher: out of the way of those that scripts and ``expect newline`` use. Raise BusError.
+        """
+        if index >= len(self._files):
+            raise BusError(ERROR_INVALID_ARGS, f"Descriptor {index} did not come with the message")
+        try:
+            return fcntl.fcntl(self._files[index], fcntl.F_DUPFD_CLOEXEC, _LOWEST_FILE)
+        except OSError as error:
+            raise BusError(ERROR_FAILED, f"The descriptor cannot be kept: {error.strerror}") from None
 
     def number(self) -> int:
         """Return a number for a request to the engine."""

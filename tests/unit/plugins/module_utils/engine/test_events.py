@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.foster.init.plugins.module_utils.engine.messages import StopAll
+from ansible_collections.foster.init.plugins.module_utils.engine.messages import CloseFile, Emit, StopAll
 from ansible_collections.foster.init.plugins.module_utils.job.model import ProcessKind
 from driver import MAIN, Driver
+
+PRE_START, POST_STOP = ProcessKind.PRE_START, ProcessKind.POST_STOP
 
 
 def test_an_event_is_announced_when_it_finishes_after_what_it_waited_for() -> None:
@@ -255,3 +257,34 @@ def test_stop_all_ends_scripts_that_do_not_end() -> None:
     assert host.status("a") == "stop/post-stop"
     host.fire("script", "a")
     assert (host.answer(99), host.timers) == ("ok", {})
+
+
+def test_a_file_goes_to_the_processes_that_its_event_starts_and_is_given_back_once() -> None:
+    host = Driver(
+        "s: start on go and more; respawn; pre-start exec y; post-stop exec z; exec x", "t: start on more; exec x"
+    )
+    host.put(Emit(None, "go", file=70))
+    host.put(Emit(None, "more", file=71))
+    assert not [effect for effect in host.effects if isinstance(effect, CloseFile)]
+    host.exit("s", PRE_START)
+    assert [(spawn.key[0], spawn.kind.value, spawn.files) for spawn in host.spawns] == [
+        ("s", "pre-start", (70, 71)),
+        ("t", "main", (71,)),
+        ("s", "main", (70, 71)),
+    ]
+    assert host.environment_of("s")["UPSTART_FDS"] == "70 71"
+    assert [effect.file for effect in host.effects if isinstance(effect, CloseFile)] == [70, 71]
+    host.kill("s")
+    host.exit("s", POST_STOP)
+    host.exit("s", PRE_START)
+    assert host.spawns[-1][:2] == (("s", ""), MAIN) and host.spawns[-1].files == ()
+
+
+def test_a_file_of_an_event_that_stops_a_job_is_for_nobody() -> None:
+    host = Driver("s: start on go; stop on halt; post-stop exec z; exec x")
+    host.emit("go")
+    host.put(Emit(None, "halt", file=70))
+    assert [(spawn.kind.value, spawn.files) for spawn in host.spawns] == [("main", ()), ("post-stop", ())]
+    assert "UPSTART_FDS" not in host.environment_of("s", POST_STOP)
+    host.exit("s", POST_STOP)
+    assert [effect.file for effect in host.effects if isinstance(effect, CloseFile)] == [70]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional
 
 import pytest
@@ -18,6 +18,7 @@ from ansible_collections.foster.init.plugins.module_utils.dbus.message import Me
 from ansible_collections.foster.init.plugins.module_utils.engine.engine import Engine
 from ansible_collections.foster.init.plugins.module_utils.engine.messages import (
     Announce,
+    CloseFile,
     Define,
     EndFamily,
     FamilyEnded,
@@ -103,6 +104,7 @@ class FakeHost:
         self.next_pid = 1000
         self.waiting: dict[int, Any] = {}
         self.hold_spawns = False
+        self.spawns: list[Spawn] = []
         self.held: list[Spawn] = []
 
     def define(self, *jobs: Job) -> None:
@@ -124,7 +126,10 @@ class FakeHost:
         elif isinstance(effect, Announce):
             if self.control is not None:
                 self.control.announce(effect)
+        elif isinstance(effect, CloseFile):
+            os.close(effect.file)
         elif isinstance(effect, Spawn):
+            self.spawns.append(effect)
             if self.hold_spawns:
                 self.held.append(effect)
             else:
@@ -234,6 +239,10 @@ class RawClient:
         body = wire.encode(signature, args)
         self.send(assemble_call(call_fields(path, interface, member, signature), self.serial, body))
         return self.serial
+
+    def send_with_files(self, data: bytes, files: Sequence[int]) -> None:
+        socket.send_fds(self.sock, [data], files)
+        self.loop.settle()
 
     def messages(self) -> list[Message]:
         """Return the messages that have come."""
