@@ -21,6 +21,8 @@ extends_documentation_fragment:
   - foster.init.attributes
   - foster.init.attributes.action_group
   - foster.init.scope
+  - foster.init.use
+  - foster.init.use.handover
   - foster.init.definition
 attributes:
   check_mode:
@@ -55,34 +57,6 @@ options:
         file.
       - Without this option the file is left alone, but see O(enabled).
     type: str
-  use:
-    description:
-      - Who runs the job.
-      - V(auto) takes a supervisor that runs or is installed, otherwise a systemd that is PID 1 or the user's own,
-        otherwise an Upstart that is PID 1 or, with C(UPSTART_SESSION) set, the session's. Where there is none of them
-        the task fails. A play that installs the supervisor does best to say V(foster), so that check mode on a fresh
-        host predicts the same.
-      - V(foster) is the supervisor of this collection, see M(foster.init.supervisor).
-      - V(systemd) makes a unit of the job. What a unit cannot express is an error that names the stanza.
-        C(docs/systemd.md) of the collection has the table.
-      - V(upstart) writes the job file into C(/etc/init), or with O(scope=user) into the folder of the session init that
-        C(UPSTART_SESSION) names or that is the only one of this user, and does the rest over Upstart's own socket. A
-        stanza that Upstart does not have is an error that names it. C(docs/guides/upstart.md) of the collection has
-        more.
-    type: str
-    choices: [auto, foster, systemd, upstart]
-    default: auto
-  transient:
-    description:
-      - Keep nothing, so that the job is gone with the next boot. With O(use=systemd) only.
-    type: bool
-    default: false
-  linger:
-    description:
-      - With O(scope=user) and O(use=systemd), ask logind to keep the user's manager after the last logout. Without
-        that, and where it does not linger already, such a start fails, because the job would end with the session.
-    type: bool
-    default: false
   state:
     description:
       - V(present) defines the job and leaves its instances alone.
@@ -267,7 +241,7 @@ failure:
 
 import os
 
-from ansible_collections.foster.init.plugins.module_utils.ansible.choose import choose, elsewhere, linger
+from ansible_collections.foster.init.plugins.module_utils.ansible.choose import Elsewhere, choose, linger
 from ansible_collections.foster.init.plugins.module_utils.ansible.converge import Convergence, Request
 from ansible_collections.foster.init.plugins.module_utils.ansible.difference import Difference
 from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
@@ -278,7 +252,7 @@ from ansible_collections.foster.init.plugins.module_utils.ansible.job_options im
     text_of,
     variables,
 )
-from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
+from ansible_collections.foster.init.plugins.module_utils.ansible.module import HANDOVER, SCOPE, FosterModule
 from ansible_collections.foster.init.plugins.module_utils.inits import jobfile
 from ansible_collections.foster.init.plugins.module_utils.job.names import check_name
 from ansible_collections.foster.init.plugins.module_utils.job.options import argument_spec
@@ -317,7 +291,7 @@ def work(module: FosterModule) -> dict:
         stay_up=given["stay_up"],
         check=module.check_mode,
         user=given["scope"] == "user",
-        elsewhere=elsewhere(given["name"], chosen.name, layout, os.environ),
+        elsewhere=Elsewhere(chosen.name, layout, os.environ).place(given["name"]),
     )
     difference = Difference()
     if chosen.name == "systemd" and request.user and request.state in ("started", "restarted"):
@@ -344,14 +318,12 @@ def main() -> None:
             "src": {"type": "path"},
             "override": {"type": "str"},
             "state": {"type": "str", "choices": STATES, "default": "started"},
-            "use": {"type": "str", "choices": ["auto", "foster", "systemd", "upstart"], "default": "auto"},
-            "transient": {"type": "bool", "default": False},
-            "linger": {"type": "bool", "default": False},
             "env": {"type": "dict"},
             "enabled": {"type": "bool"},
             "on_change": {"type": "str", "choices": ON_CHANGE, "default": "restart"},
             "wait_timeout": {"type": "float", "default": 60},
             "stay_up": {"type": "float", "default": 0.5},
+            **HANDOVER,
             **SCOPE,
         },
         mutually_exclusive=[("definition", "content", "src")],

@@ -20,6 +20,8 @@ extends_documentation_fragment:
   - foster.init.attributes
   - foster.init.attributes.action_group
   - foster.init.scope
+  - foster.init.use
+  - foster.init.use.handover
 attributes:
   check_mode:
     support: full
@@ -139,6 +141,23 @@ EXAMPLES = r"""
           task
           exec /srv/shop/report
 
+- name: Units of systemd, on hosts without the supervisor
+  foster.init.jobs:
+    use: systemd
+    owner: shop
+    purge: true
+    jobs:
+      - name: shop-web
+        definition:
+          start_on: startup
+          exec: /srv/shop/web --port 8000
+          respawn: true
+      - name: shop-mail
+        definition:
+          start_on: started shop-web
+          stop_on: stopping shop-web
+          exec: /srv/shop/mail
+
 - name: All of them stopped for the night
   foster.init.jobs:
     state: stopped
@@ -146,6 +165,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+init:
+  description: Who runs the jobs, V(foster), V(systemd) or V(upstart), or the empty string where nobody does.
+  returned: always
+  type: str
+  sample: systemd
+init_reason:
+  description: Why it is that one.
+  returned: always
+  type: str
+  sample: no supervisor is here, and the systemd that is PID 1 answers (pid 1)
 changed_jobs:
   description: The names of the jobs that were changed, or in check mode would be.
   returned: success
@@ -169,7 +198,11 @@ actions:
   elements: str
 """
 
+import os
+
+from ansible_collections.foster.init.plugins.module_utils.ansible.choose import Elsewhere, choose, linger
 from ansible_collections.foster.init.plugins.module_utils.ansible.converge import Request as JobRequest
+from ansible_collections.foster.init.plugins.module_utils.ansible.difference import Difference
 from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
 from ansible_collections.foster.init.plugins.module_utils.ansible.installation import layout_of
 from ansible_collections.foster.init.plugins.module_utils.ansible.job_options import (
@@ -179,15 +212,14 @@ from ansible_collections.foster.init.plugins.module_utils.ansible.job_options im
     variables,
 )
 from ansible_collections.foster.init.plugins.module_utils.ansible.jobset import JobSet, Member, Request
-from ansible_collections.foster.init.plugins.module_utils.ansible.module import SCOPE, FosterModule
-from ansible_collections.foster.init.plugins.module_utils.ansible.supervisor import Supervisor
+from ansible_collections.foster.init.plugins.module_utils.ansible.module import HANDOVER, SCOPE, FosterModule
 from ansible_collections.foster.init.plugins.module_utils.job.errors import JobError
 from ansible_collections.foster.init.plugins.module_utils.job.names import check_name
 
 SHOWN = 5  # failures that the message itself tells
 
 
-def member(module: FosterModule, given: dict, folder: str) -> Member:
+def member(module: FosterModule, given: dict, folder: str, others: Elsewhere) -> Member:
     """Return one job of the set."""
     name = given["name"]
     check_name(name)
@@ -208,13 +240,14 @@ def member(module: FosterModule, given: dict, folder: str) -> Member:
         stay_up=module.params["stay_up"],
         check=module.check_mode,
         user=module.params["scope"] == "user",
+        elsewhere=others.place(name),
     )
     return Member(job, tuple(variables(env) or {} for env in given["instances"] or ()))
 
 
-def members(module: FosterModule, folder: str) -> tuple[Member, ...]:
+def members(module: FosterModule, folder: str, others: Elsewhere) -> tuple[Member, ...]:
     """Return the jobs of the set; raise TaskError for two of the same name."""
-    found = tuple(member(module, given, folder) for given in module.params["jobs"])
+    found = tuple(member(module, given, folder, others) for given in module.params["jobs"])
     names = [each.job.name for each in found]
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
@@ -232,8 +265,9 @@ def work(module: FosterModule) -> dict:
     if given["at_once"] < 1:
         raise TaskError("at_once: must be 1 or more.")
     layout = layout_of(given["scope"])
+    chosen = choose(given["use"], layout, os.environ, given["transient"])
     request = Request(
-        members=members(module, layout.jobs),
+        members=members(module, layout.jobs, Elsewhere(chosen.name, layout, os.environ)),
         folder=layout.jobs,
         owner=(given["owner"] or "").strip(),
         purge=given["purge"],
@@ -244,13 +278,19 @@ def work(module: FosterModule) -> dict:
         check=module.check_mode,
         user=given["scope"] == "user",
     )
-    result = JobSet(request, lambda: Supervisor.open(f"unix:path={layout.socket}", layout.jobs)).run()
+    difference = Difference()
+    starts = any(each.job.state in ("started", "restarted") for each in request.members)
+    if chosen.name == "systemd" and request.user and starts:
+        linger(given["linger"], request.check, difference)
+    result = JobSet(request, chosen.open, difference).run()
     for warning in result.warnings:
         module.warn(warning)
     returned = {
         "changed_jobs": result.changed,
         "removed_jobs": result.removed,
         "failures": result.failures,
+        "init": chosen.name,
+        "init_reason": chosen.reason,
         **result.difference.result(module._diff),
     }
     if result.failures:
@@ -290,6 +330,7 @@ def main() -> None:
             "at_once": {"type": "int", "default": 64},
             "wait_timeout": {"type": "float", "default": 60},
             "stay_up": {"type": "float", "default": 0.5},
+            **HANDOVER,
             **SCOPE,
         },
         supports_check_mode=True,

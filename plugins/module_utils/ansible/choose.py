@@ -81,24 +81,28 @@ def _found(layout: Layout, environ: Mapping[str, str]) -> tuple[str, str]:
     return "", f"No supervisor answers, and there is no systemd or Upstart to hand jobs over to ({detected.reason})"
 
 
-def elsewhere(name: str, chosen: str, layout: Layout, environ: Mapping[str, str]) -> str:
-    """Return where another init than the chosen one has the job, "" where none has. Two would run two copies of it."""
-    path = JobFolder(layout.jobs).paths(name)[0]
-    if chosen != "foster" and os.path.isfile(path):
-        return path
-    if chosen != "upstart" and not layout.user and detect.upstart():
-        path = JobFolder(SYSTEM_JOBS).paths(name)[0]
-        if os.path.isfile(path):
-            return path
-    if chosen == "systemd":
+class Elsewhere:
+    """The jobs that other inits than the ``chosen`` one have. Two would run two copies of one job."""
+
+    def __init__(self, chosen: str, layout: Layout, environ: Mapping[str, str]) -> None:
+        self._folders = [JobFolder(layout.jobs)] if chosen != "foster" else []
+        if chosen != "upstart" and not layout.user and detect.upstart():
+            self._folders.append(JobFolder(SYSTEM_JOBS))
+        self._units: tuple[str, ...] = ()
+        if chosen != "systemd":
+            config = environ.get("XDG_CONFIG_HOME") or os.path.join(_home(environ), ".config")
+            self._units = (f"{config}/systemd/user",) if layout.user else ("/etc/systemd/system", "/run/systemd/system")
+
+    def place(self, name: str) -> str:
+        """Return where another init has the job, "" where none has."""
+        for path in (folder.paths(name)[0] for folder in self._folders):
+            if os.path.isfile(path):
+                return path
+        for path in (os.path.join(folder, unit_name(name, each)) for folder in self._units for each in (False, True)):
+            source = extract(jobfile.read(path) or "") if os.path.isfile(path) and not os.path.islink(path) else None
+            if source is not None and source.name == name:
+                return f"the unit {path}"
         return ""
-    config = environ.get("XDG_CONFIG_HOME") or os.path.join(_home(environ), ".config")
-    folders = (f"{config}/systemd/user",) if layout.user else ("/etc/systemd/system", "/run/systemd/system")
-    for path in (os.path.join(folder, unit_name(name, each)) for folder in folders for each in (False, True)):
-        source = extract(jobfile.read(path) or "") if os.path.isfile(path) and not os.path.islink(path) else None
-        if source is not None and source.name == name:
-            return f"the unit {path}"
-    return ""
 
 
 def linger(wanted: bool, check: bool, difference: Difference) -> None:

@@ -9,18 +9,18 @@ from typing import Any, Callable, Optional
 
 from ..dbus.errors import BusError
 from ..inits import jobfile
-from ..inits.interface import Definition, JobInit, instances, main_pid
+from ..inits.interface import Definition, JobInit, instances
 from ..inits.jobfolder import JobFolder
 from ..job.errors import JobError, UnknownParameter
 from ..job.expand import expand
 from ..job.model import Job
 from ..job.names import check_name
 from ..job.parser import parse_job
-from ..processes import escape
 from .difference import Difference
 from .errors import NoSupervisor, TaskError
 from .failure import how, last_lines
 from .plan import Seen, SeenInstance, Step, Wanted, plan
+from .proofs import Proofs
 
 STATES_WITHOUT_SUPERVISOR = ("present", "absent")
 
@@ -62,10 +62,15 @@ class Convergence:
     """One task on one job. ``connect`` raises NoSupervisor; it is called once."""
 
     def __init__(
-        self, request: Request, connect: Callable[[], JobInit], difference: Optional[Difference] = None
+        self,
+        request: Request,
+        connect: Callable[[], JobInit],
+        difference: Optional[Difference] = None,
+        proofs: Optional[Proofs] = None,
     ) -> None:
         check_name(request.name)
         self._request = request
+        self._proofs = Proofs(request.user) if proofs is None else proofs
         self.difference = Difference() if difference is None else difference
         self.warnings: list[str] = []
         self._connect = connect
@@ -216,7 +221,7 @@ class Convergence:
         """Refuse to start under a supervisor that hangs on a login session itself."""
         request = self._request
         pid = init.pid
-        proof = escape.proof(pid, user=request.user)
+        proof = self._proofs.starter(pid)
         if not proof.escaped:
             raise TaskError(
                 f"{request.name}: is not started, because the supervisor (pid {pid}) runs under a login session: "
@@ -274,7 +279,7 @@ class Convergence:
         elif step.verb == "load":
             init.load()
         elif step.verb in ("enable", "disable"):
-            init.enable(request.name, step.verb == "enable")
+            init.enable([request.name], step.verb == "enable")
         elif step.verb == "reload":
             init.reload_instance(request.name, step.instance or "")
         elif step.verb == "stop":
@@ -363,8 +368,9 @@ class Convergence:
         }
         proofs = []
         running = [each for each in found.values() if wanted.instance in (None, each["name"])]
-        if request.state in ("started", "restarted", "reloaded"):
-            proofs = [proof for each in running if (proof := _proof(each, init, request.user)) is not None]
+        if init is not None and request.state in ("started", "restarted", "reloaded"):
+            found_proofs = (self._proofs.instance(each, init.pid) for each in running)
+            proofs = [proof for proof in found_proofs if proof is not None]
         bad = next((proof for proof in proofs if not proof["escaped"]), None)
         if bad and not request.check:
             raise TaskError(
@@ -381,18 +387,3 @@ def _seen_instances(known: Optional[dict[str, Any]]) -> dict[str, SeenInstance]:
         name: SeenInstance(each["goal"], each["state"], stale=bool(digest and each.get("digest", digest) != digest))
         for name, each in instances(known).items()
     }
-
-
-def _proof(instance: dict[str, Any], init: Optional[JobInit], user: bool) -> Optional[dict[str, Any]]:
-    """Return the proof of escape of the instance's main process, None where there is no such process."""
-    pid = main_pid(instance)
-    if pid is None or init is None:
-        return None
-    starter = init.pid
-    proof = escape.proof(pid, supervisor=starter, user=user)
-    if not proof.escaped and proof.ppid != starter:
-        # A supervisor that was killed leaves its jobs to whoever is above it, and takes them up again from there.
-        above = escape.proof(starter, user=user)
-        if above.escaped and above.ppid == proof.ppid:
-            proof = escape.proof(pid, supervisor=above.ppid, user=user)
-    return {"instance": instance["name"], **proof._asdict()} if proof.ppid else None  # else it has ended since

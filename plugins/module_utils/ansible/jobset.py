@@ -5,23 +5,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional
 
 from ..dbus.errors import BusError
 from ..inits.errors import InitError
+from ..inits.interface import Call, Definitions, JobInit, instances
 from ..inits.jobfolder import JobFolder
 from ..job.errors import ExpandError, JobError
-from ..job.names import is_name
 from .converge import Convergence
 from .converge import Request as JobRequest
 from .difference import Difference
 from .errors import NoSupervisor, TaskError
 from .plan import Step
-from .supervisor import Call, Supervisor
+from .proofs import Proofs
 
 _MARK = "# foster.init.jobs: "
+_TICKS = os.sysconf("SC_CLK_TCK")  # of a start time in /proc/PID/stat, for a second
 _WRONG = (TaskError, JobError, ExpandError, BusError, InitError, OSError)  # what concerns one job and not the others
 
 
@@ -74,21 +75,26 @@ class _Work:
 
 
 class JobSet:
-    """One task on a set of jobs. ``connect`` raises NoSupervisor."""
+    """One task on a set of jobs. ``connect`` raises NoSupervisor; ``difference``: what was changed already."""
 
-    def __init__(self, request: Request, connect: Callable[[], Supervisor]) -> None:
+    def __init__(
+        self, request: Request, connect: Callable[[], JobInit], difference: Optional[Difference] = None
+    ) -> None:
         self._request = request
         self._connect = connect
-        self._supervisor: Optional[Supervisor] = None
+        self._init: Optional[JobInit] = None
+        self._definitions: Definitions = JobFolder(request.folder)
+        self._proofs = Proofs(request.user)
         self._failed: set[str] = set()
-        self.result = Result()
+        self._asked: list[tuple[_Work, Step]] = []
+        self.result = Result(Difference() if difference is None else difference)
 
     def run(self) -> Result:
         """Do it, or in check mode say what would be done. Raises TaskError where nothing can be done at all."""
         request, result = self._request, self.result
+        self._connected()
         members = [*request.members, *self._superfluous()]
-        self._connected(members)
-        before = self._supervisor.describe() if self._supervisor else None
+        before = self._init.describe(*(member.job.name for member in members)) if self._init else None
         work = [each for member in members for each in self._look(member, before)]
         for each in work:
             for step in each.steps:
@@ -104,16 +110,18 @@ class JobSet:
         if request.check or not any(each.steps for each in work):
             return result
         self._act(work)
-        self._judge(work, before or {})
+        self._judge(before or {})
         return result
 
     # ---- looking ----
 
-    def _connected(self, members: Sequence[Member]) -> None:
+    def _connected(self) -> None:
         try:
-            self._supervisor = self._connect()
+            self._init = self._connect()
+            self._definitions = self._init.definitions
         except NoSupervisor:
-            if not self._request.check and any(m.job.state not in ("present", "absent") for m in members):
+            states = {member.job.state for member in self._request.members}
+            if not self._request.check and states - {"present", "absent"}:
                 raise
 
     def _superfluous(self) -> Iterable[Member]:
@@ -122,13 +130,13 @@ class JobSet:
         if not request.purge:
             return
         wanted = {member.job.name for member in request.members}
-        for name in _jobs_in(request.folder):
+        for name in self._definitions.names():
             if name not in wanted and self._owner_of(name) == request.owner:
                 yield Member(JobRequest(name, request.folder, "absent", check=request.check, user=request.user))
 
     def _owner_of(self, name: str) -> Optional[str]:
         try:
-            text = JobFolder(self._request.folder).read(name).text
+            text = self._definitions.read(name).text
         except InitError:
             return None  # whatever it is, it is not ours
         first = (text or "").partition("\n")[0]
@@ -142,7 +150,7 @@ class JobSet:
         try:
             job = self._owned(member.job)
             for env in member.instances or (job.env,):
-                convergence = Convergence(replace(job, env=env), self._shared)
+                convergence = Convergence(replace(job, env=env), self._shared, proofs=self._proofs)
                 steps = [step for step in convergence.look(descriptions) if step not in known]
                 known.update(steps)
                 found.append(_Work(name, convergence, steps, job.state == "absent"))
@@ -151,8 +159,8 @@ class JobSet:
             return []
         return found
 
-    def _shared(self) -> Supervisor:
-        return self._supervisor if self._supervisor is not None else self._connect()
+    def _shared(self) -> JobInit:
+        return self._init if self._init is not None else self._connect()
 
     def _owned(self, job: JobRequest) -> JobRequest:
         """Return the request with the owner's mark on top of its text. Raise TaskError for somebody else's job."""
@@ -171,18 +179,38 @@ class JobSet:
     def _act(self, work: Sequence[_Work]) -> None:
         """Stop what goes, write, load once, stop what makes room for another definition, and start."""
         self._call([(each, s) for each in work if each.absent for s in each.steps if s.verb == "stop"])
-        load = False
-        for each in work:
-            for step in each.steps:
-                load = load or step.verb == "load"
-                if (step.path or step.verb in ("enable", "disable")) and each.name not in self._failed:
-                    self._do(each, step)
-        if load and self._supervisor is not None:
-            self._supervisor.load()
+        self._enable(work, "disable")  # while the definitions are there that say how
+        for each, step in self._steps(work):
+            if step.path:
+                self._do(each, step)
+        if self._init is not None and any(step.verb == "load" for _each, step in self._steps(work)):
+            self._load(self._init, work)
+        self._enable(work, "enable")
         self._call([(each, s) for each in work if not each.absent for s in each.steps if s.verb == "stop"])
         self._call(
             [(each, s) for each in work for s in each.steps if s.verb in ("start", "restart", "reload")], starts=True
         )
+
+    def _steps(self, work: Sequence[_Work]) -> Iterator[tuple[_Work, Step]]:
+        """Yield the steps of what has not failed so far."""
+        for each in work:
+            for step in each.steps:
+                if each.name not in self._failed:
+                    yield each, step
+
+    def _load(self, init: JobInit, work: Sequence[_Work]) -> None:
+        """Let the init take in what was written; where it refuses, nothing of it is started."""
+        try:
+            init.load()
+        except _WRONG as error:
+            for each, step in self._steps(work):
+                if step.verb == "load":
+                    self._fail(each.name, error)
+
+    def _enable(self, work: Sequence[_Work], verb: str) -> None:
+        names = list(dict.fromkeys(each.name for each, step in self._steps(work) if step.verb == verb))
+        if self._init is not None and names:
+            self._init.enable(names, verb == "enable")
 
     def _do(self, each: _Work, step: Step) -> None:
         try:
@@ -192,52 +220,65 @@ class JobSet:
 
     def _call(self, steps: Sequence[tuple[_Work, Step]], starts: bool = False) -> None:
         """Ask for these steps, so many at once; without ``go_on`` no more after those that a failure was among."""
-        request, supervisor = self._request, self._supervisor
-        if supervisor is None:
+        request, init = self._request, self._init
+        if init is None:
             return
         for begin in range(0, len(steps), request.at_once):
             if self._failed and not request.go_on:
                 return
             some = [(w, s) for w, s in steps[begin : begin + request.at_once] if w.name not in self._failed]
+            self._asked += some
             calls = [Call(s.verb, w.name, s.instance or "", w.convergence.environment(s)) for w, s in some]
-            for (each, step), error in zip(some, supervisor.at_once(calls, request.wait_timeout)):
+            for (each, step), error in zip(some, init.at_once(calls, request.wait_timeout)):
                 if error is None:
                     continue
                 try:
-                    if not starts:
+                    if not starts or not isinstance(error, BusError):
                         raise error
-                    each.convergence.not_started(step, supervisor, error)
+                    each.convergence.not_started(step, init, error)
                 except _WRONG as wrong:
                     self._fail(each.name, wrong)
 
     # ---- telling ----
 
-    def _judge(self, work: Sequence[_Work], before: Mapping[str, dict[str, Any]]) -> None:
+    def _judge(self, before: Mapping[str, dict[str, Any]]) -> None:
         """Look at what was started: it has to stay up, and not to hang on the login session."""
-        supervisor = self._supervisor
+        init = self._init
         started = [
-            each
-            for each in work
-            if each.name not in self._failed and any(step.verb in ("start", "restart") for step in each.steps)
+            (each, step)
+            for each, step in self._asked
+            if step.verb in ("start", "restart") and each.name not in self._failed
         ]
-        if supervisor is None or not started:
+        if init is None or not started:
             return
-        if any(each.convergence.says_nothing for each in started) and self._request.stay_up > 0:
+        since = None
+        if any(each.convergence.says_nothing for each, _step in started) and self._request.stay_up > 0:
+            since = time.clock_gettime(time.CLOCK_BOOTTIME)
             time.sleep(self._request.stay_up)
-        now = supervisor.describe()
-        for each in started:
+        now = init.describe(*dict.fromkeys(each.name for each, _step in started))
+        for each, step in started:
             try:
                 job = each.convergence.job
                 if job is not None and not job.task:
-                    self._stayed(each, before.get(each.name), now.get(each.name))
+                    failure = (now.get(each.name) or {}).get("last_failure")
+                    if failure and failure != (before.get(each.name) or {}).get("last_failure"):
+                        raise each.convergence.died(failure)
+                    if since is not None and each.convergence.says_nothing:
+                        self._stayed(init, each, step, now, since)
                 each.convergence.outcome(now)
             except _WRONG as error:
                 self._fail(each.name, error)
 
-    def _stayed(self, each: _Work, before: Optional[Mapping[str, Any]], now: Optional[Mapping[str, Any]]) -> None:
-        failure = (now or {}).get("last_failure")
-        if failure and failure != (before or {}).get("last_failure"):
-            raise each.convergence.died(failure)
+    def _stayed(self, init: JobInit, each: _Work, step: Step, now: Mapping[str, Any], since: float) -> None:
+        """Raise TaskError where the main process of the instance is younger than ``since``, or is not there."""
+        instance = instances(now.get(each.name)).get(step.instance or "")
+        if _older(instance, since):
+            return
+        job = each.convergence.job
+        if job is not None and job.stop_on and (instance is None or instance["goal"] == "stop"):
+            return  # another job of the set may have stopped it, and that is no failure
+        end = init.last_end(each.name, step.instance or "") or {"process": "main"}
+        raise each.convergence.died(end, step)
 
     def _fail(self, name: str, error: Exception) -> None:
         if name in self._failed:
@@ -249,14 +290,7 @@ class JobSet:
         self.result.failures.append({**details, "name": name, "msg": message})
 
 
-def _jobs_in(folder: str) -> list[str]:
-    """Return the names of the jobs in the folder and below."""
-    found = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
-        below = os.path.relpath(place, folder)
-        for file in files:
-            if file.endswith(".conf") and not file.startswith("."):
-                name = file[: -len(".conf")] if below == "." else f"{below}/{file[: -len('.conf')]}"
-                found += [name] if is_name(name) else []
-    return sorted(found)
+def _older(instance: Optional[Mapping[str, Any]], since: float) -> bool:
+    """Say whether the instance has a main process that was there at the time ``since`` (seconds, CLOCK_BOOTTIME)."""
+    main = next((each for each in (instance or {}).get("processes", ()) if each["kind"] == "main"), None)
+    return main is not None and bool(main["start_time"] <= since * _TICKS)

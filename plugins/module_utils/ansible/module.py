@@ -14,6 +14,14 @@ from ..job.errors import ExpandError, JobError, UnknownParameter, nearest
 from ..job.options import argument_spec
 from .errors import TaskError
 
+USE: dict[str, dict[str, Any]] = {
+    "use": {"type": "str", "choices": ["auto", "foster", "systemd", "upstart"], "default": "auto"}
+}
+HANDOVER: dict[str, dict[str, Any]] = {
+    **USE,
+    "transient": {"type": "bool", "default": False},
+    "linger": {"type": "bool", "default": False},
+}
 SCOPE: dict[str, dict[str, Any]] = {"scope": {"type": "str", "choices": ["system", "user"], "default": "system"}}
 
 

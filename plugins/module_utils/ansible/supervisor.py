@@ -9,27 +9,18 @@ import socket
 import struct
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ..dbus import upstart
 from ..dbus.client import Connection
 from ..dbus.errors import BusError, BusUnreachable
 from ..inits.foster import Foster
-from ..inits.interface import instances, main_pid
+from ..inits.interface import Call, instances, main_pid
 from ..inits.jobfolder import JobFolder
 from .errors import NoSupervisor
 
 _GONE = ("UnknownInstance", "UnknownJob", "AlreadyStopped", "UnknownObject", "UnknownMethod")
 HELLO_TIMEOUT = 10.0  # seconds for a question that the supervisor answers at once
-
-
-class Call(NamedTuple):
-    """One change to ask for: ``verb`` is start, restart, stop or reload."""
-
-    verb: str
-    job: str
-    instance: str
-    env: Mapping[str, str]
 
 
 class Supervisor:
@@ -39,6 +30,7 @@ class Supervisor:
         self._connection = connection
         self._foster = Foster(connection)
         self.definitions = JobFolder(folder)
+        self._pid = 0
 
     @classmethod
     def open(cls, address: str, folder: str = "") -> Supervisor:
@@ -54,9 +46,12 @@ class Supervisor:
     @property
     def pid(self) -> int:
         """Return the pid of the process that listens at the other end."""
+        if self._pid:
+            return self._pid
         with socket.socket(fileno=os.dup(self._connection.fileno())) as sock:
             credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", credentials)[0])
+        self._pid = int(struct.unpack("3i", credentials)[0])
+        return self._pid
 
     def close(self) -> None:
         """Close the connection; nothing that was started cares."""
@@ -65,7 +60,7 @@ class Supervisor:
     def describe(self, *names: str) -> dict[str, dict[str, Any]]:
         """Return what is known of the named jobs, of all without names; an unknown one is left out."""
         try:
-            jobs = self._foster.describe(*names)
+            jobs = self._foster.describe(*(names if len(names) == 1 else ()))  # of several one may be unknown
         except BusError as error:
             if names and error.short == "UnknownJob":
                 return {}
@@ -127,7 +122,7 @@ class Supervisor:
         """Return None: a job's files say whether it starts with the host."""
         return None
 
-    def enable(self, name: str, wanted: bool) -> None:
+    def enable(self, names: Sequence[str], wanted: bool) -> None:
         """Do nothing, see ``enabled``."""
 
     def start(self, job: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
@@ -138,11 +133,11 @@ class Supervisor:
         """Replace the process of a running instance and wait until it runs again. Raise BusError."""
         self._job(job, "Restart", env, timeout)
 
-    def at_once(self, calls: Sequence[Call], timeout: float) -> list[Optional[BusError]]:
+    def at_once(self, calls: Sequence[Call], timeout: float) -> list[Optional[Exception]]:
         """Ask for all of ``calls`` and then wait for them together; return what each has failed with, or None."""
         serials = [self._send(call) for call in calls]
         deadline = time.monotonic() + timeout
-        answers: list[Optional[BusError]] = []
+        answers: list[Optional[Exception]] = []
         for call, serial in zip(calls, serials):
             try:
                 self._connection.wait(serial, max(deadline - time.monotonic(), 0.001))

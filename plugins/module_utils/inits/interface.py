@@ -38,6 +38,15 @@ class Init(Protocol):
     def emit(self, event: str, env: Sequence[str] = (), wait: bool = True) -> None: ...
 
 
+class Call(NamedTuple):
+    """One of several things that an init is asked for together. ``verb`` is start, restart, stop or reload."""
+
+    verb: str
+    job: str
+    instance: str
+    env: Mapping[str, str]
+
+
 class Definition(NamedTuple):
     """What is written down of a job: its text and that of its override; None where there is none."""
 
@@ -53,6 +62,9 @@ class Definitions(Protocol):
 
     def read(self, name: str) -> Definition:
         """Return what is written down of the job."""
+
+    def names(self) -> list[str]:
+        """Return the names of all jobs that are written down here, sorted."""
 
     def files(self, name: str, wanted: Definition, job: Optional[Job]) -> dict[str, Optional[str]]:
         """Return the files, path to text (None: no such file), that say ``wanted``, which ``job`` was parsed from.
@@ -87,14 +99,17 @@ class JobInit(Protocol):
     def enabled(self, name: str) -> Optional[bool]:
         """Return whether the job comes up with the host, where that is not said by its files; else None."""
 
-    def enable(self, name: str, wanted: bool) -> None:
-        """Let the job come up with the host or not; asked only where ``enabled`` is not None."""
+    def enable(self, names: Sequence[str], wanted: bool) -> None:
+        """Let the jobs come up with the host or not; asked only where ``enabled`` is not None."""
 
     def start(self, name: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
         """Start an instance and wait until it runs (a task: until it has ended)."""
 
     def restart(self, name: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
         """Replace the process of a running instance and wait until it runs again."""
+
+    def at_once(self, calls: Sequence[Call], timeout: float) -> list[Optional[Exception]]:
+        """Ask for all of ``calls``, then wait for them together; return the BusError or InitError of each, or None."""
 
     def stop_instance(self, name: str, instance: str, timeout: float) -> None:
         """Stop an instance and wait until it is gone; that it is gone already is fine."""

@@ -7,6 +7,7 @@ import os
 from typing import Optional
 
 from ..job.model import Job
+from ..job.names import is_name
 from . import jobfile
 from .interface import Definition
 
@@ -25,6 +26,18 @@ class JobFolder:
         """Return the texts of the two files."""
         path, override_path = self.paths(name)
         return Definition(jobfile.read(path), jobfile.read(override_path))
+
+    def names(self) -> list[str]:
+        """Return the names of the jobs in the folder and below."""
+        found = []
+        for place, folders, files in os.walk(self.folder):
+            folders[:] = sorted(each for each in folders if not each.startswith("."))
+            below = os.path.relpath(place, self.folder)
+            for file in files:
+                if file.endswith(".conf") and not file.startswith("."):
+                    name = file[: -len(".conf")] if below == "." else f"{below}/{file[: -len('.conf')]}"
+                    found += [name] if is_name(name) else []
+        return sorted(found)
 
     def files(self, name: str, wanted: Definition, job: Optional[Job]) -> dict[str, Optional[str]]:
         """Return the two files as they are to be."""

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Optional
 
 from .identity import Stat, read_stat
 
@@ -21,12 +22,15 @@ class Cgroup(NamedTuple):
     all: tuple[tuple[str, str], ...]  # (controllers, path); controllers is "" for cgroup v2
 
 
-def chain(pid: int, proc: str = "/proc") -> list[Stat]:
-    """Return the process and its ancestors, up to one without a parent that can be seen (PID 1)."""
+def chain(pid: int, proc: str = "/proc", known: Optional[Mapping[int, Stat]] = None) -> list[Stat]:
+    """Return the process and its ancestors, up to one without a parent that can be seen (PID 1).
+
+    ``known``: what was read of some of them already.
+    """
     found: list[Stat] = []
     seen = set()
     while pid > 0 and pid not in seen and len(found) < _MAX_DEPTH:
-        stat = read_stat(pid, proc)
+        stat = (known or {}).get(pid) or read_stat(pid, proc)
         if stat is None:
             break
         found.append(stat)

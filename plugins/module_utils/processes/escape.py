@@ -43,21 +43,31 @@ class Proof(NamedTuple):
 
 
 def proof(
-    pid: int, supervisor: Optional[int] = None, caller: Optional[int] = None, user: bool = False, proc: str = "/proc"
+    pid: int,
+    supervisor: Optional[int] = None,
+    caller: Optional[int] = None,
+    user: bool = False,
+    proc: str = "/proc",
+    *,
+    above: Optional[dict[int, Stat]] = None,
 ) -> Proof:
     """Return the proof for ``pid``.
 
     ``supervisor``: the pid of the supervisor (or init) that should be its parent; None: PID 1 or any. ``caller``: a
     process of the session to escape from (default: this one). ``user``: the supervisor belongs to a user, so a user's
-    manager that lives on after logout may be above it.
+    manager that lives on after logout may be above it. ``above``: what was read of ancestors and of the caller, to be
+    shared by proofs that are made at one time.
     """
-    ancestors = chain(pid, proc)
+    known = {} if above is None else above
+    ancestors = chain(pid, proc, known)
     if not ancestors:
         return Proof(pid, 0, "", 0, "", False, f"there is no process {pid}: it has ended")
     own = ancestors[0]
     groups = cgroup(pid, proc)
     parent = ancestors[1] if len(ancestors) > 1 else None
-    asking = read_stat(caller or os.getpid(), proc)
+    asker = caller or os.getpid()
+    asking = known.get(asker) or read_stat(asker, proc)
+    known.update({stat.pid: stat for stat in (asking, *ancestors[1:]) if stat is not None})
     bound = (
         _bound_by_group(groups, user)
         or _bound_by_session(own, asking)

@@ -24,6 +24,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[2] / "plugins")]
 
 from module_utils.ansible.converge import Convergence, Outcome, Request
+from module_utils.ansible.jobset import JobSet, Member, Result
+from module_utils.ansible.jobset import Request as SetRequest
 from module_utils.inits.interface import main_pid
 from module_utils.inits.upstart.init import Upstart
 from module_utils.processes import escape
@@ -69,6 +71,18 @@ class Session:
         finally:
             for each in opened:
                 each.close()
+
+    def set(self, texts: dict[str, Optional[str]], state: str = "started", **options: Any) -> Result:
+        """Do what a task of the module jobs does."""
+        check = options.get("check", False)
+        folder = str(self.base / "none")
+        jobs = [Request(name, folder, state, text=text, check=check, user=True) for name, text in texts.items()]
+        init = self.init()
+        try:
+            options = {"user": True, "stay_up": 0.2, **options}
+            return JobSet(SetRequest(tuple(map(Member, jobs)), folder, **options), lambda: init).run()
+        finally:
+            init.close()
 
     def main(self, name: str) -> int:
         """Return the main process of a job without instances."""

@@ -41,6 +41,43 @@ def test_a_job_is_started_once_and_check_mode_says_so(session: Any) -> None:
     assert main(first) is not None and main(second) == main(first)
 
 
+def test_a_set_is_started_together_and_a_second_run_does_nothing(session: Any) -> None:
+    texts = {f"many{number}": SLEEP for number in range(20)}
+    foreseen = session.set(texts, owner="shop", check=True)
+    assert list(session.jobs.iterdir()) == []
+    done = session.set(texts, owner="shop")
+    assert (done.failures, done.changed) == ([], list(texts))
+    assert foreseen.difference.result(True) == done.difference.result(True)
+    pids = [session.main(name) for name in texts]
+    again = session.set(texts, owner="shop")
+    assert (again.changed, [session.main(name) for name in texts]) == ([], pids)
+
+
+def test_a_purge_removes_what_the_owner_brought_and_nothing_else(session: Any) -> None:
+    session.task("mine", text=SLEEP)
+    session.set({"a": SLEEP, "b": SLEEP}, owner="shop")
+    session.set({"c": SLEEP}, owner="bank")
+    done = session.set({"b": "exec sleep 1001\n"}, owner="shop", purge=True)
+    assert (done.removed, done.changed, done.failures) == (["a"], ["b"], [])
+    assert sorted(path.name for path in session.jobs.iterdir()) == ["b.conf", "c.conf", "mine.conf"]
+
+
+def test_those_of_a_set_that_fail_are_all_told(session: Any) -> None:
+    texts = {
+        "good": SLEEP,
+        "fails": "pre-start exec false\nexec sleep 1000\n",
+        "dies": "script\n  echo address in use\n  exit 4\nend script\n",
+        "beyond": f"expect notify\n{SLEEP}",
+    }
+    done = session.set(texts, stay_up=2.0)
+    told = {each["name"]: each["msg"] for each in done.failures}
+    assert sorted(told) == ["beyond", "dies", "fails"]
+    assert "pre-start process ended with exit status 1" in told["fails"]
+    assert "exit status 4" in told["dies"]
+    assert "address in use" in told["dies"]
+    session.main("good")
+
+
 def test_another_definition_replaces_what_runs(session: Any) -> None:
     first = session.task("web", text=SLEEP)
     second = session.task("web", text="exec sleep 1001\n")

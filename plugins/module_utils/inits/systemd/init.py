@@ -7,8 +7,8 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Optional
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Optional, Union
 
 from ...dbus.errors import BusError
 from ...job.errors import JobError
@@ -20,7 +20,7 @@ from ...job.parser import parse_job
 from ...processes.identity import ends_within, identify
 from .. import jobfile
 from ..errors import InitError
-from ..interface import Definition, instances, main_pid
+from ..interface import Call, Definition, instances, main_pid
 from ..started import Started
 from . import failure
 from .manager import Manager, runtime_folder
@@ -30,6 +30,8 @@ _JOB_FAILED = "org.foster.Init1.Error.JobFailed"
 _DROP_IN = "50-foster-env.conf"
 _UNIT = ("ActiveState", "SubState", "InvocationID", "NeedDaemonReload")
 _SERVICE = ("MainPID", "ControlPID", "ControlGroup")
+_MEMBERS = {"start": "StartUnit", "restart": "RestartUnit", "stop": "StopUnit", "reload": "ReloadUnit"}
+_RELOADS = 60.0  # seconds for the reload signal
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # ActiveState -> goal, and the state where the sub state does not say it better
 _GOALS = {
@@ -97,6 +99,10 @@ class Systemd:
         """Return the names by which errors call the two texts: both are in the unit, with other line numbers."""
         return f"{name}.conf", f"{name}.override"
 
+    def names(self) -> list[str]:
+        """Return the names of all jobs that have a unit."""
+        return self._units.names()
+
     def read(self, name: str) -> Definition:
         """Return what is written down of the job."""
         return self._units.read(name)
@@ -132,10 +138,10 @@ class Systemd:
         path = self._units.path(name)
         return os.path.lexists(path) and self._manager.file_state(os.path.basename(path)).startswith("enabled")
 
-    def enable(self, name: str, wanted: bool) -> None:
-        """Link the unit, or unlink it."""
-        path = self._units.path(name)
-        self._manager.enable(os.path.basename(path), wanted, os.path.dirname(path) == self._runtime)
+    def enable(self, names: Sequence[str], wanted: bool) -> None:
+        """Link the units, or unlink them."""
+        units = [os.path.basename(self._units.path(name)) for name in names]
+        self._manager.enable(units, wanted, self._units.folder == self._runtime)
 
     # ---- looking ----
 
@@ -184,19 +190,66 @@ class Systemd:
 
     def start(self, name: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
         """Start the unit and wait for its job. What fails is stopped: systemd would try it again and again."""
-        self._run("StartUnit", name, instance, env, timeout)
+        self._one(Call("start", name, instance, env), timeout)
 
     def restart(self, name: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
         """Restart the unit and wait for its job."""
-        self._run("RestartUnit", name, instance, env, timeout)
+        self._one(Call("restart", name, instance, env), timeout)
 
-    def _run(self, member: str, name: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
-        unit = instance_unit(name, instance) if self._units.template(name) else unit_name(name)
-        self._set_environment(name, unit, instance, env)
-        self._manager.forget_failure(unit)
-        result = self._manager.run(member, unit, timeout)
-        if result == "done":
-            return
+    def stop_instance(self, name: str, instance: str, timeout: float) -> None:
+        """Stop the unit and wait until nothing of it is left."""
+        self._one(Call("stop", name, instance, {}), timeout)
+
+    def reload_instance(self, name: str, instance: str) -> None:
+        """Let systemd send the reload signal."""
+        self._one(Call("reload", name, instance, {}), _RELOADS)
+
+    def _one(self, call: Call, timeout: float) -> None:
+        error = self.at_once([call], timeout)[0]
+        if error is not None:
+            raise error
+
+    def at_once(self, calls: Sequence[Call], timeout: float) -> list[Optional[Exception]]:
+        """Ask for all of ``calls`` and then wait for them together; return what each has failed with, or None."""
+        answers: list[Optional[Exception]] = [None for _call in calls]
+        asked: dict[int, tuple[str, str]] = {}
+        unread = False
+        for position, call in enumerate(calls):
+            unit = _unit(call.job, call.instance)
+            try:
+                if call.verb in ("start", "restart"):
+                    unit = instance_unit(call.job, call.instance) if self._units.template(call.job) else unit
+                    unread |= self._set_environment(call.job, unit, call.instance, call.env)
+                    self._manager.forget_failure(unit)
+            except (BusError, InitError) as error:
+                answers[position] = error
+            else:
+                asked[position] = (_MEMBERS[call.verb], unit)
+        if unread:
+            self._manager.reload()
+        for position, result in zip(asked, self._manager.run_all(list(asked.values()), timeout)):
+            try:
+                self._judge(calls[position], asked[position][1], result, timeout)
+            except (BusError, InitError) as error:
+                answers[position] = error
+        return answers
+
+    def _judge(self, call: Call, unit: str, result: Union[str, Exception], timeout: float) -> None:
+        """Raise what the call has failed with."""
+        if isinstance(result, Exception):
+            gone = isinstance(result, BusError) and result.short in ("NoSuchUnit", "UnitNotLoaded")
+            if call.verb == "stop" and gone:
+                return
+            raise result
+        if call.verb in ("start", "restart"):
+            if result != "done":
+                self._not_started(call.job, unit, result, timeout)
+        elif result != "done":
+            raise InitError(f"systemd could not {call.verb} {unit} ({result})")
+        elif call.verb == "stop":
+            self._manager.forget_failure(unit)  # ended by KILL: it was asked for
+
+    def _not_started(self, name: str, unit: str, result: str, timeout: float) -> None:
         found = self._manager.unit(unit, failure.START, failure.PROPERTIES)
         with contextlib.suppress(BusError):
             self._manager.run("StopUnit", unit, timeout)
@@ -204,25 +257,6 @@ class Systemd:
         log_tail = failure.journal(unit, None if again else failure.start_of(found), self._manager.user)
         self._failures[name] = failure.failure(found, log_tail, again)
         raise BusError(_JOB_FAILED, f"systemd could not start {unit} ({result})")
-
-    def stop_instance(self, name: str, instance: str, timeout: float) -> None:
-        """Stop the unit and wait until nothing of it is left."""
-        unit = _unit(name, instance)
-        try:
-            result = self._manager.run("StopUnit", unit, timeout)
-        except BusError as error:
-            if error.short in ("NoSuchUnit", "UnitNotLoaded"):
-                return
-            raise
-        if result != "done":
-            raise InitError(f"systemd could not stop {unit} ({result})")
-        self._manager.forget_failure(unit)  # ended by KILL: it was asked for
-
-    def reload_instance(self, name: str, instance: str) -> None:
-        """Let systemd send the reload signal."""
-        result = self._manager.run("ReloadUnit", _unit(name, instance), 60.0)
-        if result != "done":
-            raise InitError(f"systemd could not reload {_unit(name, instance)} ({result})")
 
     def environment(self, name: str, instance: str) -> dict[str, str]:
         """Return the variables that the instance was started with."""
@@ -257,8 +291,11 @@ class Systemd:
             return ""
         return instance_variable(job)
 
-    def _set_environment(self, name: str, unit: str, instance: str, env: Mapping[str, str]) -> None:
-        """Put the variables into a drop-in that the next boot forgets; the instance's own is in the unit's name."""
+    def _set_environment(self, name: str, unit: str, instance: str, env: Mapping[str, str]) -> bool:
+        """Put the variables into a drop-in that the next boot forgets; the instance's own is in the unit's name.
+
+        Return whether systemd has to read that.
+        """
         variable = self._variable(name)
         kept = {key: value for key, value in env.items() if (key, value) != (variable, instance)}
         for key, value in kept.items():
@@ -271,12 +308,12 @@ class Systemd:
         lines += [f"Environment={list_word(f'{key}={value}')}\n" for key, value in kept.items()]
         text = "".join(lines) if kept else None
         if text == before:
-            return
+            return False
         if text is None:
             self._remove_drop_in(unit)
         else:
             jobfile.write(path, text)
-        self._manager.reload()
+        return True
 
     def _drop_in(self, unit: str) -> str:
         return os.path.join(self._runtime, f"{unit}.d", _DROP_IN)

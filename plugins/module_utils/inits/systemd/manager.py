@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Union
 
 from ...dbus.client import Connection
 from ...dbus.errors import ERROR_TIMEOUT, BusError, BusUnreachable
@@ -116,14 +116,14 @@ class Manager:
         """Let systemd read its unit files again."""
         self.call("Reload")
 
-    def enable(self, unit: str, wanted: bool, runtime: bool) -> None:
-        """Set the links of the unit as its [Install] says, or remove them, and let systemd see them.
+    def enable(self, units: Sequence[str], wanted: bool, runtime: bool) -> None:
+        """Set the links of the units as their [Install] says, or remove them, and let systemd see them.
 
         ``runtime``: those that the next boot forgets.
         """
-        self.call("DisableUnitFiles", "asb", [unit], runtime)
+        self.call("DisableUnitFiles", "asb", list(units), runtime)
         if wanted:
-            self.call("EnableUnitFiles", "asbb", [unit], runtime, False)
+            self.call("EnableUnitFiles", "asbb", list(units), runtime, False)
         self.reload()
 
     def forget_failure(self, unit: str) -> None:
@@ -135,18 +135,42 @@ class Manager:
                 raise
 
     def run(self, member: str, unit: str, timeout: float) -> str:
-        """Let systemd do a job (StartUnit, ...) and return its result when it is removed: done, failed, ...
+        """Let systemd do one job and return its result; see ``run_all``. Raise BusError or InitError."""
+        result = self.run_all([(member, unit)], timeout)[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
 
-        Raise BusError, with the name Timeout when it takes longer than ``timeout`` seconds.
+    def run_all(self, asked: Sequence[tuple[str, str]], timeout: float) -> list[Union[str, Exception]]:
+        """Let systemd do jobs, each a method (StartUnit, ...) and a unit, and wait for them together.
+
+        Return for each its result when it is removed (done, failed, ...), or a BusError or InitError. That of a job
+        that takes longer than ``timeout`` seconds has the name Timeout.
         """
         deadline = time.monotonic() + timeout
-        job = self.call(member, "ss", unit, "replace")[0]
-        for signal in self._connection.signals(max(0.0, deadline - time.monotonic()), member="JobRemoved"):
-            if signal.arguments[1] == job:
-                return str(signal.arguments[3])
-        if time.monotonic() < deadline:
-            raise InitError(f"systemd ended the connection while it worked at {unit}")
-        raise BusError(ERROR_TIMEOUT, f"systemd has not done {member} of {unit} within {timeout:g} s")
+        results: list[Union[str, Exception]] = []
+        under_way: dict[str, list[int]] = {}  # two that ask for the same get the same job of systemd
+        serials = [
+            self._connection.send(PATH, MANAGER, member, "ss", unit, "replace", destination=DESTINATION)
+            for member, unit in asked
+        ]
+        for position, serial in enumerate(serials):
+            try:
+                under_way.setdefault(str(self._connection.wait(serial)[0]), []).append(position)
+                member, unit = asked[position]
+                results.append(BusError(ERROR_TIMEOUT, f"systemd has not done {member} of {unit} within {timeout:g} s"))
+            except BusError as error:
+                results.append(error)
+        if under_way:
+            for signal in self._connection.signals(max(0.0, deadline - time.monotonic()), member="JobRemoved"):
+                for position in under_way.pop(str(signal.arguments[1]), ()):
+                    results[position] = str(signal.arguments[3])
+                if not under_way:
+                    break
+        if under_way and time.monotonic() < deadline:
+            for position in (each for positions in under_way.values() for each in positions):
+                results[position] = InitError(f"systemd ended the connection while it worked at {asked[position][1]}")
+        return results
 
 
 def _no_manager() -> str:

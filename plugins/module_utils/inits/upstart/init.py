@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from ...dbus import upstart
@@ -19,7 +19,7 @@ from ...job.parser import parse_job
 from ...processes.identity import ends_within, identify
 from ..errors import InitError
 from ..foster import Foster
-from ..interface import Definition, instances, main_pid
+from ..interface import Call, Definition, instances, main_pid
 from ..started import Started
 from . import address, failure, place
 from .definition import class_key, digest, process_key
@@ -53,7 +53,8 @@ class Upstart:
         self._logs = place.log_folder(words, around, user)
         self._written: dict[str, bool] = {}
         self._failures: dict[str, dict[str, Any]] = {}
-        self._begin = 0
+        self._told: list[Signal] = []
+        self._begin: dict[tuple[str, str], int] = {}
 
     @classmethod
     def open(cls, environ: Mapping[str, str], user: bool = False) -> Upstart:
@@ -76,6 +77,10 @@ class Upstart:
     def paths(self, name: str) -> tuple[str, str]:
         """Return the paths of the job's file and of its override."""
         return self._folders.paths(name)
+
+    def names(self) -> list[str]:
+        """Return the names of all jobs in the folders of this Upstart."""
+        return self._folders.names()
 
     def read(self, name: str) -> Definition:
         """Return the texts of the two files."""
@@ -134,7 +139,7 @@ class Upstart:
         """Return None: a job's files say whether it starts with the host."""
         return None
 
-    def enable(self, name: str, wanted: bool) -> None:
+    def enable(self, names: Sequence[str], wanted: bool) -> None:
         """Do nothing, see ``enabled``."""
 
     # ---- looking ----
@@ -211,11 +216,11 @@ class Upstart:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def _note(self, name: str, meaning: str) -> None:
+    def _note(self, name: str, meaning: str, state: Optional[Mapping[str, Any]] = None) -> None:
         """Note that what runs of the job, and is not noted yet, was started with the definition of that digest."""
         running = [pid for each in self._instances(name) if (pid := main_pid(each))]
         keys = [key for key in map(process_key, running) if key is not None]
-        in_force = class_key(self._state(), name)
+        in_force = class_key(self._state() if state is None else state, name)
         if running and in_force is not None:
             keys.append(in_force)
         self._started.changes(upstart.escape(name), keys, meaning)
@@ -229,40 +234,97 @@ class Upstart:
 
     def start(self, name: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
         """Start the instance and wait until it runs (a task: until it has ended). Raise BusError."""
-        self._begins(name, instance)
-        self._call("Start", name, instance, env, timeout)
+        self._one(Call("start", name, instance, env), timeout)
 
     def restart(self, name: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
         """Replace the process of the instance: Upstart lets it go on where a job has a pre-stop, and says nothing."""
         before = main_pid(self._instance(name, instance))
         process = identify(before) if before else None
         again = {**self.environment(name, instance), **env}
-        self._begins(name, instance)
-        self._call("Restart", name, instance, again, timeout)
+        self._one(Call("restart", name, instance, again), timeout)
         after = main_pid(self._instance(name, instance))
         if process is not None and after == before and identify(after or 0) == process:
             self.stop_instance(name, instance, timeout)
             self.start(name, instance, again, timeout)
 
-    def _begins(self, name: str, instance: str) -> None:
-        """Forget what was said of the instance so far."""
-        self._failures.pop(name, None)
+    def at_once(self, calls: Sequence[Call], timeout: float) -> list[Optional[Exception]]:
+        """Ask for all of ``calls`` and then wait for them together; return what each has failed with, or None.
+
+        A restart takes several questions, so one follows the other.
+        """
+        together = [call for call in calls if call.verb in ("start", "stop")]
+        failed = dict(zip(map(id, together), self._together(together, timeout)))
+        for call in calls:
+            if call.verb in ("restart", "reload"):
+                try:
+                    if call.verb == "restart":
+                        self.restart(call.job, call.instance, call.env, timeout)
+                    else:
+                        self.reload_instance(call.job, call.instance)
+                except (BusError, InitError) as error:
+                    failed[id(call)] = error
+        return [failed.get(id(call)) for call in calls]
+
+    def _one(self, call: Call, timeout: float) -> None:
+        error = self._together([call], timeout)[0]
+        if error is not None:
+            raise error
+
+    def _together(self, calls: Sequence[Call], timeout: float) -> list[Optional[Exception]]:
+        self._begins([call for call in calls if call.verb != "stop"])
+        serials = [self._send(call) for call in calls]
+        deadline = time.monotonic() + timeout
+        refusals = [self._refusal(serial, deadline) for serial in serials]
+        # All of it once for all: with a thousand jobs it is a megabyte.
+        state = self._state() if any(call.verb != "stop" for call in calls) else {}
+        answers: list[Optional[Exception]] = []
+        for call, refusal in zip(calls, refusals):
+            try:
+                if call.verb == "stop":
+                    self._judge_stop(call.job, call.instance, refusal, timeout)
+                else:
+                    self._judge_start(call.job, call.instance, refusal, state)
+                answers.append(None)
+            except (BusError, InitError) as error:
+                answers.append(error)
+        return answers
+
+    def _refusal(self, serial: int, deadline: float) -> Optional[BusError]:
+        try:
+            self._connection.wait(serial, max(deadline - time.monotonic(), 0.001))
+        except BusError as error:
+            return error
+        return None
+
+    def _send(self, call: Call) -> int:
+        if call.verb == "stop":
+            path = upstart.instance_path(call.job, call.instance)
+            return self._connection.send(path, upstart.INSTANCE_INTERFACE, "Stop", "b", True)
+        listed = [f"{key}={value}" for key, value in call.env.items()]
+        path = upstart.job_path(call.job)
+        return self._connection.send(path, upstart.JOB_INTERFACE, call.verb.title(), "asb", listed, True)
+
+    def _begins(self, calls: Sequence[Call]) -> None:
+        """Forget what was said so far, and remember where the logs of what is started end."""
+        if not calls:
+            return
+        self._told = []
         for _signal in self._connection.signals(0):
             pass
-        self._begin = failure.log_size(failure.log_path(self._logs, name, instance))
+        for call in calls:
+            self._failures.pop(call.job, None)
+            log = failure.log_path(self._logs, call.job, call.instance)
+            self._begin[call.job, call.instance] = failure.log_size(log)
 
-    def _call(self, member: str, name: str, instance: str, env: Mapping[str, str], timeout: float) -> None:
-        listed = [f"{key}={value}" for key, value in env.items()]
-        path = upstart.job_path(name)
-        try:
-            self._connection.call(path, upstart.JOB_INTERFACE, member, "asb", listed, True, timeout=timeout)
-        except BusError as error:
+    def _judge_start(self, name: str, instance: str, error: Optional[BusError], state: Mapping[str, Any]) -> None:
+        """Raise what a start has failed with: ``error`` is what Upstart answers, and that is not all."""
+        if error is not None:
             if error.short in ("UnknownJob", "UnknownMethod", "UnknownObject") and not self._known(name):
                 raise InitError(self._not_taken(name)) from error
             found = self._failed(name, instance)
             if found is not None:
                 self._failures[name] = found
-            raise
+            raise error
         # Upstart is content where the process has ended before the job was running, or a stop came in between.
         found = self._failed(name, instance)
         now = self._instance(name, instance)
@@ -271,7 +333,7 @@ class Upstart:
             raise BusError(f"{upstart.ERROR_PREFIX}JobFailed", "Job failed to start")
         definition = self.read(name)
         if now is not None and definition.text is not None:
-            self._note(name, digest(name, definition))
+            self._note(name, digest(name, definition), state)
         job = self._job(name)
         gone = now is None or now["goal"] != "start"
         if gone and job is not None and not job.task and job.exec_main and job.expect.kind != "none":
@@ -288,29 +350,29 @@ class Upstart:
     def _failed(self, name: str, instance: str, wait: float = 0.0) -> Optional[dict[str, Any]]:
         """Return what has failed since ``_begins``; ``wait``: seconds in which it may still be told."""
         path = upstart.instance_path(name, instance)
-        told = []
         for each in self._connection.signals(wait):
-            told.append(each)
+            self._told.append(each)
             if wait and _ended(each, path):
                 break
-        found = failure.failure(told, path)
+        found = failure.failure(self._told, path)
         if found is None:
             return None
         return {**failure.with_step(found, self._job(name)), "log_tail": self._tail(name, instance)}
 
     def _tail(self, name: str, instance: str) -> list[str]:
-        return failure.log_tail(failure.log_path(self._logs, name, instance), self._begin)
+        log = failure.log_path(self._logs, name, instance)
+        return failure.log_tail(log, self._begin.get((name, instance), 0))
 
     def stop_instance(self, name: str, instance: str, timeout: float) -> None:
         """Stop an instance and wait until it is gone; that it is gone already is fine."""
-        path = upstart.instance_path(name, instance)
-        try:
-            self._connection.call(path, upstart.INSTANCE_INTERFACE, "Stop", "b", True, timeout=timeout)
-        except BusError as error:
+        self._one(Call("stop", name, instance, {}), timeout)
+
+    def _judge_stop(self, name: str, instance: str, error: Optional[BusError], timeout: float) -> None:
+        if error is not None:
             if error.short == "Timeout":
                 raise InitError(self._not_stopped(name, instance, timeout)) from error
             if error.short not in _GONE:
-                raise
+                raise error
         if self._instance(name, instance) is None and not self._instances(name):
             self._started.forget(upstart.escape(name))
 

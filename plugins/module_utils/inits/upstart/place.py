@@ -77,6 +77,10 @@ class Folders(JobFolder):
         super().__init__(folders[0])
         self._folders = tuple(folders)
 
+    def names(self) -> list[str]:
+        """Return the names of the jobs in all folders."""
+        return sorted({name for folder in self._folders for name in JobFolder(folder).names()})
+
     def paths(self, name: str) -> tuple[str, str]:
         """Return the paths of the job's file and of its override."""
         there = (folder for folder in self._folders if os.path.lexists(os.path.join(folder, f"{name}.conf")))

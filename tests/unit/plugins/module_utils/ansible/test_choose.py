@@ -69,9 +69,9 @@ def test_a_job_that_upstart_has_is_found_where_upstart_lives(
     path = tmp_path / "init" / "web.conf"
     path.write_text("exec true\n")
     monkeypatch.setattr(choose.detect, "upstart", lambda: 1)
-    assert choose.elsewhere("web", "foster", layout, {}) == str(path)
-    assert choose.elsewhere("web", "systemd", layout, {}) == str(path)
-    assert choose.elsewhere("web", "upstart", layout, {}) == ""
-    assert choose.elsewhere("other", "foster", layout, {}) == ""
+    assert choose.Elsewhere("foster", layout, {}).place("web") == str(path)
+    assert choose.Elsewhere("systemd", layout, {}).place("web") == str(path)
+    assert choose.Elsewhere("upstart", layout, {}).place("web") == ""
+    assert choose.Elsewhere("foster", layout, {}).place("other") == ""
     monkeypatch.setattr(choose.detect, "upstart", lambda: None)  # what a package left there runs nowhere
-    assert choose.elsewhere("web", "foster", layout, {}) == ""
+    assert choose.Elsewhere("foster", layout, {}).place("web") == ""

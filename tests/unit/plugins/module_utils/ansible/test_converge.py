@@ -74,7 +74,7 @@ class FakeSupervisor:
 
 @pytest.fixture
 def supervisor(tmp_path, monkeypatch):
-    def proof(pid, supervisor=None, user=False):
+    def proof(pid, supervisor=None, user=False, above=None):
         return escape.Proof(pid, 7, "fosterd", pid, "/foster", True, "")
 
     monkeypatch.setattr(escape, "proof", proof)
@@ -160,7 +160,7 @@ def test_a_main_process_that_ends_at_once_is_a_failure(supervisor):
 
 def test_a_supervisor_below_a_login_starts_nothing(supervisor, monkeypatch):
     bound = escape.Proof(7, 6, "sshd", 6, "/user.slice/session-1.scope", False, "its control group belongs to a login")
-    monkeypatch.setattr(escape, "proof", lambda pid, supervisor=None, user=False: bound)
+    monkeypatch.setattr(escape, "proof", lambda pid, **_more: bound)
     with pytest.raises(TaskError, match="runs under a login session"):
         converge(supervisor, text="exec a\n")
     assert supervisor.told == []
@@ -169,7 +169,7 @@ def test_a_supervisor_below_a_login_starts_nothing(supervisor, monkeypatch):
 def test_a_job_that_outlived_its_supervisor_has_escaped(supervisor, monkeypatch):
     """After kill -9 of the supervisor its jobs are children of PID 1, and a second run failed because of that."""
 
-    def proof(pid, supervisor=None, user=False):
+    def proof(pid, supervisor=None, user=False, above=None):
         escaped = pid == 7 or supervisor == 1
         return escape.Proof(pid, 1, "init", pid, "/foster", escaped, "" if escaped else "not the supervisor")
 

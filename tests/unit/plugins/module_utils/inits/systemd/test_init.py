@@ -6,8 +6,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.foster.init.plugins.module_utils.ansible import jobset
 from ansible_collections.foster.init.plugins.module_utils.ansible.converge import Convergence, Request
 from ansible_collections.foster.init.plugins.module_utils.ansible.errors import TaskError
+from ansible_collections.foster.init.plugins.module_utils.ansible.jobset import JobSet, Member
+from ansible_collections.foster.init.plugins.module_utils.ansible.jobset import Request as SetRequest
 from ansible_collections.foster.init.plugins.module_utils.inits.errors import InitError
 from ansible_collections.foster.init.plugins.module_utils.inits.systemd import failure
 from ansible_collections.foster.init.plugins.module_utils.inits.systemd.init import Systemd
@@ -29,6 +32,7 @@ class FakeManager:
         self.strangers = {}
         self.enabled = set()
         self.result = "done"
+        self.results = {}
         self.failure = NO_FAILURE
         self.starts = 0
 
@@ -54,12 +58,15 @@ class FakeManager:
     def reload(self):
         self.told.append("reload")
 
-    def enable(self, unit, wanted, runtime):
-        self.told.append(f"{'enable' if wanted else 'disable'} {unit}")
-        (self.enabled.add if wanted else self.enabled.discard)(unit)
+    def enable(self, units, wanted, runtime):
+        self.told.append(f"{'enable' if wanted else 'disable'} {' '.join(units)}")
+        (self.enabled.update if wanted else self.enabled.difference_update)(units)
 
     def forget_failure(self, unit):
         pass
+
+    def run_all(self, asked, timeout):
+        return [self.run(*each, timeout) for each in asked]
 
     def run(self, member, unit, timeout):
         self.told.append(f"{member} {unit}")
@@ -67,9 +74,10 @@ class FakeManager:
             self.running.pop(unit, None)
             return "done"
         self.starts += 1
-        if self.result == "done":
+        result = self.results.get(unit, self.result)
+        if result == "done":
             self.running[unit] = bytes([self.starts])
-        return self.result
+        return result
 
 
 @pytest.fixture
@@ -80,7 +88,7 @@ def manager():
 @pytest.fixture
 def converge(manager, tmp_path, monkeypatch):
     proof = escape.Proof(7, 1, "systemd", 7, "/system.slice", True, "")
-    monkeypatch.setattr(escape, "proof", lambda pid, supervisor=None, user=False: proof)
+    monkeypatch.setattr(escape, "proof", lambda pid, **_more: proof)
     monkeypatch.setattr(failure, "journal", lambda unit, invocation, user: ["the reason"])
 
     def run(**options):
@@ -234,6 +242,69 @@ def test_a_failed_start_says_what_failed_and_is_not_tried_again(converge, manage
 )
 def test_how_a_unit_has_failed(properties, end):
     assert failure.failure({**NO_FAILURE, **properties}, []) == {"process": "main", **end, "log_tail": []}
+
+
+@pytest.fixture
+def converge_set(converge, manager, tmp_path):
+    """Bring jobs, name to text, to their state in one task; ``converge`` is for its fakes."""
+
+    def run(texts, state="started", check=False, **options):
+        manager.told.clear()
+        init = Systemd(manager, str(tmp_path / "units"), str(tmp_path / "run"), str(tmp_path / "notes" / "units"))
+        jobs = [Request(name, str(tmp_path), state, text=text, check=check) for name, text in texts.items()]
+        options = {"stay_up": 0, **options}
+        request = SetRequest(tuple(map(Member, jobs)), str(tmp_path), check=check, **options)
+        return JobSet(request, lambda: init).run()
+
+    return run
+
+
+SET = {"net/a": "start on startup\nexec a\n", "b": "start on started net/a\nexec b\n"}
+
+
+def test_a_set_is_loaded_and_enabled_once_and_a_second_run_does_nothing(converge_set, manager, tmp_path):
+    foreseen = converge_set(SET, owner="shop", check=True)
+    assert manager.told == [] and not (tmp_path / "units").exists()
+    done = converge_set(SET, owner="shop")
+    assert manager.told == [
+        "reload", "enable net-a.service b.service", "StartUnit net-a.service", "StartUnit b.service"
+    ]  # fmt: skip
+    assert foreseen.difference.result(True) == done.difference.result(True)
+    assert converge_set(SET, owner="shop").changed == [] and manager.told == []
+
+
+def test_a_purge_removes_the_units_of_the_owner_and_no_others(converge_set, converge, manager, tmp_path):
+    converge(name="mine", text="exec a\n")
+    converge_set({"other": "exec a\n"}, owner="bank")
+    (tmp_path / "units" / "stranger.service").write_text("[Service]\nExecStart=/bin/true\n")
+    converge_set(SET, owner="shop")
+    done = converge_set({"b": SET["b"]}, owner="shop", purge=True)
+    assert (done.removed, done.changed, done.failures) == (["net/a"], [], [])
+    assert manager.told == ["StopUnit net-a.service", "disable net-a.service", "reload"]
+    left = sorted(path.name for path in (tmp_path / "units").iterdir())
+    assert left == ["b.service", "mine.service", "other.service", "stranger.service"]
+
+
+def test_in_a_set_one_that_fails_keeps_no_other_back(converge_set, manager):
+    manager.results = {"net-a.service": "failed"}
+    manager.failure = {**NO_FAILURE, "Result": "exit-code", "ExecMainCode": 1, "ExecMainStatus": 3}
+    done = converge_set({**SET, "bad": "exec a\nexpect stop\n"})
+    told = {each["name"]: each["msg"] for each in done.failures}
+    assert sorted(told) == ["bad", "net/a"]
+    assert "ended with exit status 3" in told["net/a"]
+    assert told["bad"].startswith("bad: bad.conf:2: expect: ")
+    assert set(manager.running) == {"b.service"}
+
+
+def test_a_process_of_a_set_that_is_younger_than_its_start_is_a_failure(converge_set, manager, monkeypatch):
+    """Its main process is this one, which is older than any start, unless the clock says otherwise."""
+    monkeypatch.setattr(jobset.time, "sleep", lambda _seconds: None)
+    manager.failure = {**NO_FAILURE, "ExecMainCode": 1, "ExecMainStatus": 4}
+    assert converge_set({"b": "exec b\n"}, stay_up=0.1).failures == []
+    monkeypatch.setattr(jobset.time, "clock_gettime", lambda _clock: 0.0)
+    failures = converge_set({"c": "exec c\n"}, stay_up=0.1).failures
+    assert [each["name"] for each in failures] == ["c"]
+    assert "its main process ended with exit status 4" in failures[0]["msg"]
 
 
 def test_a_job_that_another_init_has_is_not_started_twice(converge, manager):

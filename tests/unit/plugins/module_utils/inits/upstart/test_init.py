@@ -14,6 +14,7 @@ from ansible_collections.foster.init.plugins.module_utils.dbus import upstart
 from ansible_collections.foster.init.plugins.module_utils.dbus.client import Signal
 from ansible_collections.foster.init.plugins.module_utils.dbus.errors import ERROR_TIMEOUT, BusError
 from ansible_collections.foster.init.plugins.module_utils.inits.errors import InitError
+from ansible_collections.foster.init.plugins.module_utils.inits.interface import Call
 from ansible_collections.foster.init.plugins.module_utils.inits.upstart import init
 from ansible_collections.foster.init.plugins.module_utils.inits.upstart.init import Upstart
 
@@ -29,6 +30,7 @@ class FakeConnection:
         self.comes: list[str] = []  # jobs that become known one by one, each with a signal
         self.answers: dict[str, Any] = {"GetAllInstances": ([],), "ReloadConfiguration": ()}
         self.called: list[str] = []
+        self.sent: list[tuple[Any, ...]] = []
 
     def call(self, _path: str, _interface: str, member: str, _signature: str = "", *values: Any, **_: Any) -> Any:
         self.called.append(member)
@@ -42,6 +44,13 @@ class FakeConnection:
         if isinstance(found, BusError):
             raise found
         return found
+
+    def send(self, *call: Any) -> int:
+        self.sent.append(call)
+        return len(self.sent) - 1
+
+    def wait(self, serial: int, _timeout: float) -> Any:
+        return self.call(*self.sent[serial])
 
     def signals(self, _timeout: float = 0, member: str = "") -> Iterator[Signal]:
         if self.comes:
@@ -101,6 +110,21 @@ def test_a_stop_that_waits_for_a_fork_says_which_process_to_end(session: Upstart
     )
     with pytest.raises(InitError, match=rf"waits for a fork .* end its process {os.getpid()} and correct expect"):
         session.stop_instance("web", "", 1.0)
+
+
+def test_what_is_asked_together_is_sent_before_any_answer_is_waited_for(
+    session: Upstart, connection: FakeConnection, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "jobs" / f"{name}.conf").write_text("exec true\n")
+    connection.known = {"a", "b"}
+    connection.answers.update(Start=BusError(f"{upstart.ERROR_PREFIX}JobFailed", "Job failed to start"), Stop=())
+    calls = [Call("start", "a", "", {}), Call("start", "b", "", {"N": "1"}), Call("stop", "c", "", {})]
+    answers = session.at_once(calls, 1.0)
+    assert [type(answer) for answer in answers] == [BusError, BusError, type(None)]
+    assert [call[2] for call in connection.sent] == ["Start", "Start", "Stop"]
+    assert connection.sent[1][4:] == (["N=1"], True)
+    assert connection.called.count("GetState") == 2  # at the connection, and once for both starts
 
 
 def test_an_upstart_that_lists_no_variables_gives_none(session: Upstart, connection: FakeConnection) -> None:
