@@ -20,15 +20,18 @@ part_molecule() {
   with_copy molecule_scenarios "${scenarios[@]}"
 }
 
+# molecule_scenarios SCENARIO...: two at a time, since each of them waits for its hosts most of the time
 molecule_scenarios() {
   local scenario
   containers_conf >"$RUN/containers.conf"
   remove_left_over
   for scenario in "$@"; do
+    while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || true; done
     check "molecule $scenario" in_copy env CONTAINERS_CONF="$RUN/containers.conf" FOSTER_TEST_RUN="$RUN_ID" FOSTER_TEST_CONTAINERS="$RUN/containers" \
       NO_COLOR=1 PY_COLORS=0 MOLECULE_EPHEMERAL_DIRECTORY="$RUN/molecule-$scenario" \
-      "$LIB/with_cgroup2.sh" bash -c "cd extensions && molecule --base-config molecule/config.yml test --scenario-name '$scenario'"
+      "$LIB/with_cgroup2.sh" bash -c "cd extensions && molecule --base-config molecule/config.yml test --scenario-name '$scenario'" &
   done
+  wait
 }
 
 container_tools() {
