@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,8 +71,7 @@ def _from_index(folder: Path) -> Path:
     if link is None:
         raise ValueError(f"{page} has no {WHEEL}")
     with urllib.request.urlopen(urllib.parse.urljoin(page, link[1]), timeout=_TIMEOUT) as answer:
-        with open(folder / WHEEL, "wb") as file:
-            shutil.copyfileobj(answer, file)
+        (folder / WHEEL).write_bytes(answer.read())
     return _checked(folder / WHEEL)
 
 

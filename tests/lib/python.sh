@@ -30,17 +30,23 @@ first_python() {
 # any_python: what runs the runner's own small scripts
 any_python() { command -v python3; }
 
-# venv NAME VERSION REQUIREMENTS: print the folder of a virtual environment that has exactly these requirements; made once
+# venv NAME VERSION REQUIREMENTS: print the folder of a virtual environment that has exactly these requirements; made once, and
+# anew where the tree was moved. Another run may use an older one at the same time, so only those go that nobody wanted for a week.
 venv() {
-  local name=$1 version=$2 requirements=$TOP/tests/requirements/$3 python folder digest
+  local name=$1 version=$2 requirements=$TOP/tests/requirements/$3 python folder digest all
   python=$(find_python "$version")
   digest=$( (cat "$requirements"; "$python" -VV; echo "$python") | sha256sum | cut -c 1-10)
-  folder=$CACHE/venv/$name-$version-$digest
   mkdir -p "$CACHE/venv"
+  all=$(readlink -f "$CACHE/venv") # several trees may share it through a link
+  folder=$all/$name-$version-$digest
   (
     flock 9
-    [ -e "$folder/.complete" ] && exit
-    rm -rf "$CACHE/venv/$name-$version-"*
+    if [ -e "$folder/.complete" ] && made_at "$folder"; then touch "$folder/.complete"; exit; fi
+    rm -rf "$folder"
+    find "$all" -mindepth 1 -maxdepth 1 -name "$name-$version-*" -type d -print0 |
+      while IFS= read -r -d '' old; do
+        [ -n "$(find "$old/.complete" -mtime -7 2>/dev/null)" ] || rm -rf "$old"
+      done
     "$python" -m venv "$folder"
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
     touch "$folder/.complete"
@@ -50,6 +56,9 @@ venv() {
   }
   echo "$folder"
 }
+
+# made_at FOLDER: tell whether the environment was made there: its programs name its Python by the path it had then
+made_at() { grep -qF "$1/bin/" "$1/bin/pip" 2>/dev/null; }
 
 # controller_venv: the newest Python on which a released ansible-core has been tested here
 controller_venv() {
