@@ -39,3 +39,4 @@ def _provide_namespace(repository: Path) -> None:
 
 
 _provide_namespace(REPOSITORY)
+sys.path.append(str(REPOSITORY / "tests" / "lib"))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Optional
 
 _HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(_HERE))
+sys.path[:0] = [str(_HERE), str(_HERE.parent / "lib")]
 
 from runner import case, compare, generate, play, session, trace
 

@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Optional
 
+import guard
+
 from .listener import Listener
 
 _STARTED_WITHIN = 10.0  # seconds
@@ -131,6 +133,7 @@ class Session:
                 start_new_session=True,
                 umask=0o022,
             )
+        guard.watch_over(self.pid)
         # Jobs inherit it and one recording shows it.
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         with contextlib.suppress(OSError, ValueError):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
+import guard
 import pytest
 from ansible_collections.foster.init.plugins.module_utils.ansible import daemon as daemons
 from ansible_collections.foster.init.plugins.module_utils.ansible import daemon_options
@@ -59,6 +60,7 @@ class Orphans:
             check=True,
         )
         pid = int(done.stdout)
+        guard.watch_over(pid)
         program = os.path.realpath(launch.command[0])
         _wait(lambda: not _runs(pid) or _executes(pid, program))
         deadline = time.monotonic() + launch.stay_up
@@ -140,6 +142,7 @@ class Place:
         """Start a process by hand, as a child of the test."""
         child = subprocess.Popen(command, env={**os.environ, MARK: self.runner.marker}, stdin=subprocess.DEVNULL)
         self.children.append(child)
+        guard.watch_over(child.pid)
         program = os.path.realpath(command[0])
         _wait(lambda: child.poll() is not None or _executes(child.pid, program))
         return child

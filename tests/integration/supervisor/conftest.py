@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import guard
 import pytest
 
 HERE = Path(__file__).resolve().parent
@@ -57,6 +58,7 @@ class Supervisor:
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL,
                 env=fosterd_environment(self.folder),
             )  # fmt: skip
+        guard.watch_over(self.daemon.pid)
         deadline = time.monotonic() + 20
         while True:
             try:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
+import guard
 import pytest
 from module_utils.dbus import upstart
 from module_utils.dbus.client import Connection
@@ -58,6 +59,7 @@ class Container:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env=fosterd_environment(self.folder), cwd=self.folder,
         )  # fmt: skip
+        guard.watch_over(self.runtime.pid)
         assert self.runtime.stdin is not None
         if stdin is not None:
             self.runtime.stdin.write(stdin)

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
+import guard
 import pytest
 
 HERE = Path(__file__).resolve().parent
@@ -54,6 +55,7 @@ class Session:
                 env=self.environ, cwd=base, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=True,
             )  # fmt: skip
         self.pid = self._pid()
+        guard.watch_over(self.pid)
         self.environ["UPSTART_SESSION"] = f"unix:abstract=/com/ubuntu/upstart-session/{os.getuid()}/{self.pid}"
         self._answers()
 
