@@ -72,9 +72,10 @@ class Supervisor:
         found: dict[str, Any] = self._foster.foster("Capabilities")
         return found
 
-    def explain(self, job: str, instance: str) -> Any:
+    def explain(self, name: str, instance: str) -> dict[str, Any]:
         """Return why the instance is not running."""
-        return self._foster.foster("Explain", "ss", job, instance)
+        told: dict[str, Any] = self._foster.foster("Explain", "ss", name, instance)
+        return told
 
     def history(self, job: str) -> Any:
         """Return what has happened to the job."""

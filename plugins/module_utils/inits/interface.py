@@ -129,6 +129,9 @@ class JobInit(Protocol):
     def last_end(self, name: str, instance: str) -> Optional[dict[str, Any]]:
         """Return how a main process of the instance ended last, None where nobody knows."""
 
+    def explain(self, name: str, instance: str) -> dict[str, Any]:
+        """Return why the instance does not run: ``reason`` is a sentence, ``failure`` what failed, or None."""
+
     def look(self, name: str) -> str:
         """Return the command by which a person sees what the job waits for."""
 

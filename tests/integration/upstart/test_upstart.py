@@ -11,6 +11,7 @@ from typing import Any, Optional
 import pytest
 from module_utils.ansible.converge import Outcome
 from module_utils.ansible.errors import TaskError
+from module_utils.ansible.facts import Facts
 from module_utils.inits.errors import InitError, InitUnreachable
 from module_utils.inits.upstart.init import Upstart
 from module_utils.job.exporters.errors import CannotSay
@@ -225,3 +226,17 @@ def test_a_stop_that_does_not_come_to_an_end_says_so(session: Any) -> None:
     with pytest.raises(InitError, match=r"is not stopped after 0\.5 s"):
         session.task("web", "stopped", wait_timeout=0.5)
     os.killpg(os.getpgid(pid), signal.SIGKILL)
+
+
+def test_facts_of_a_job_and_why_another_one_does_not_run(session: Any) -> None:
+    session.task("web", text=SLEEP)
+    session.task("later", "present", text=f"start on started web KIND=a\n{SLEEP}")
+    init = session.init()
+    try:
+        facts = {job["name"]: job for job in Facts(init, user=True).jobs(None)}
+    finally:
+        init.close()
+    (process,) = facts["web"]["instances"][0]["processes"]
+    assert (process["kind"], process["pid"], process["ppid"]) == ("main", session.main("web"), session.pid)
+    assert [proof["escaped"] for proof in facts["web"]["escape"]] == [True]
+    assert facts["later"]["why_not_running"]["reason"].endswith("has not come true: started web KIND=a")

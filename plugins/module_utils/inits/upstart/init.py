@@ -13,6 +13,7 @@ from ...dbus import upstart
 from ...dbus.client import Connection, Signal
 from ...dbus.errors import BusError
 from ...dbus.sockets import user_socket
+from ...job.conditions import write_condition
 from ...job.errors import JobError
 from ...job.model import Job
 from ...job.parser import parse_job
@@ -155,7 +156,7 @@ class Upstart:
         return found
 
     def _describe(self, name: str, state: Mapping[str, Any]) -> dict[str, Any]:
-        current = digest(name, self.read(name))
+        current = digest(name, self._read_if_possible(name))
         older = self._started.read(upstart.escape(name))
         described: dict[str, Any] = {
             "name": name,
@@ -172,6 +173,13 @@ class Upstart:
         if name in self._failures:
             described["last_failure"] = self._failures[name]
         return described
+
+    def _read_if_possible(self, name: str) -> Definition:
+        """Return the texts of a job, which may be somebody else's and no file that a task would touch."""
+        try:
+            return self.read(name)
+        except InitError:
+            return Definition(None, None)
 
     def _instances(self, name: str) -> list[dict[str, Any]]:
         """Return the instances of a job without their digests."""
@@ -224,6 +232,16 @@ class Upstart:
         if running and in_force is not None:
             keys.append(in_force)
         self._started.changes(upstart.escape(name), keys, meaning)
+
+    def explain(self, name: str, instance: str) -> dict[str, Any]:
+        """Return why the instance does not run; Upstart forgets how one has ended."""
+        job = self._job(name)
+        reason = "Nothing has started it: it has no start on, so it is started by hand only"
+        if job is not None and job.start_on is not None:
+            reason = f"It has ended, or its start on has not come true: {write_condition(job.start_on)}"
+        return {
+            "job": name, "instance": instance, "goal": "stop", "state": "waiting", "reason": reason, "failure": None
+        }  # fmt: skip
 
     def look(self, name: str) -> str:
         """Return the command that shows the job."""
@@ -341,7 +359,7 @@ class Upstart:
             raise BusError(f"{upstart.ERROR_PREFIX}JobFailed", "The main process ended before it was ready")
 
     def _job(self, name: str) -> Optional[Job]:
-        definition = self.read(name)
+        definition = self._read_if_possible(name)
         try:
             return parse_job(definition.text or "", name, name, definition.override or None)
         except JobError:

@@ -50,7 +50,7 @@ class FakeManager:
         state = "active" if name in self.running else "inactive"
         return {
             "ActiveState": state, "SubState": "running", "NeedDaemonReload": False,
-            "InvocationID": self.running.get(name, b""), "InactiveExitTimestamp": 0,
+            "InvocationID": self.running.get(name, b""), "InactiveExitTimestamp": 0, "ActiveEnterTimestamp": 0,
             "MainPID": os.getpid(), "ControlPID": 0, "ControlGroup": "/x",
             **self.failure,
         }  # fmt: skip
@@ -305,6 +305,26 @@ def test_a_process_of_a_set_that_is_younger_than_its_start_is_a_failure(converge
     failures = converge_set({"c": "exec c\n"}, stay_up=0.1).failures
     assert [each["name"] for each in failures] == ["c"]
     assert "its main process ended with exit status 4" in failures[0]["msg"]
+
+
+def test_why_a_unit_does_not_run_is_said_as_far_as_systemd_knows(converge, manager, tmp_path):
+    converge(state="present", text="start on startup\nexec a\n")
+    init = Systemd(manager, str(tmp_path / "units"), str(tmp_path / "run"), str(tmp_path / "notes" / "units"))
+    assert "start on has not come true" in init.explain("web", "")["reason"]
+    manager.enabled.clear()
+    assert "by hand only" in init.explain("web", "")["reason"]
+    manager.failure = {**NO_FAILURE, "ActiveEnterTimestamp": 7}
+    assert init.explain("web", "")["reason"].startswith("It has ended or was stopped")
+    manager.failure = {
+        **NO_FAILURE,
+        "ActiveState": "failed",
+        "Result": "signal",
+        "ExecMainCode": 2,
+        "ExecMainStatus": 9,
+    }
+    told = init.explain("web", "")
+    assert told["reason"] == "It has failed (systemd says signal)"
+    assert told["failure"] == {"process": "main", "signal": "KILL", "log_tail": ["the reason"]}
 
 
 def test_a_job_that_another_init_has_is_not_started_twice(converge, manager):
