@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import os
 import signal
+import socket
 import struct
 import sys
 import termios
@@ -35,6 +36,8 @@ _IN_CLOEXEC = os.O_CLOEXEC
 
 _EVENT = struct.Struct("iIII")
 _SIGSET_SIZE = 128  # bytes, glibc and musl
+_SO_ATTACH_FILTER = 26
+_INSTRUCTION_SIZE = 8  # bytes, sock_filter of linux/filter.h
 _SIGNAL = struct.Struct("IiiI112x")  # number, errno, code, pid of the sender; signalfd(2), Linux 2.6.22
 
 
@@ -103,6 +106,16 @@ def trim_memory() -> None:
     trim = getattr(_libc, "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def filter_socket(filtered: socket.socket, program: bytes) -> None:
+    """Let the kernel put only such packets into a socket that ``program`` takes; raise OSError.
+
+    socket(7), SO_ATTACH_FILTER; a program of sock_filter instructions replaces the one before as a whole.
+    """
+    held = ctypes.create_string_buffer(program, len(program))
+    described = struct.pack("HP", len(program) // _INSTRUCTION_SIZE, ctypes.addressof(held))
+    filtered.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
 
 def inotify_open() -> int:

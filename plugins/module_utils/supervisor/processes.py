@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The processes of instances, from the moment they are there to the one in which the engine is told of their end.
 
-Children end with SIGCHLD (``reap``), adopted ones with their pidfd. Which process is an instance's main one may change
-while it runs: its watcher (``readiness``) says so.
+Children end with SIGCHLD (``reap``), others as ``tracking.adopted`` tells. Which process is an instance's main one may
+change while it runs: its watcher (``readiness``) says so.
 """
 
 from __future__ import annotations
@@ -16,29 +16,28 @@ from .history import History
 from .kernel import Exit
 from .loop import READ
 from .means import Inputs, Means
-from .pidfd import exit_status
 from .readiness import kinds, notify
 from .readiness.stopping import Stop
 from .readiness.watcher import Watcher
 from .spawn import parse_status
 from .surroundings import Around
+from .telling import title
 from .tracking import proc
+from .tracking.adopted import Adopted, End
 
 _AT_ONCE = 500  # children that are reaped before anything else is done
-_LOOK_AGAIN = 1.0  # seconds between looks at an adopted process where there are no pidfds
 
 
 class Tracked:
     """A process of an instance that we started or adopted."""
 
-    __slots__ = ("adopted_fd", "key", "kind", "pid", "status", "watcher")
+    __slots__ = ("key", "kind", "pid", "status", "watcher")
 
     def __init__(self, key: InstanceKey, kind: ProcessKind, pid: int) -> None:
         self.key = key
         self.kind = kind
         self.pid = pid
         self.status = -1  # descriptor of a child that is still preparing itself
-        self.adopted_fd = -1  # pidfd of a process that is not our child
         self.watcher: Optional[Watcher] = None
 
 
@@ -49,6 +48,7 @@ class Processes:
         self._means = means
         self._inputs = inputs
         self.past = past
+        self.adopted = Adopted(means.loop)
         self.known: dict[int, Tracked] = {}
         self.helpers: dict[int, Watcher] = {}  # commands that a watcher has started, by pid
         self._just_reaped: dict[int, str] = {}  # the jobs of the children that the last SIGCHLD was about, by pid
@@ -149,22 +149,8 @@ class Processes:
         return None if key is None else key[0]
 
     def adopt(self, tracked: Tracked) -> None:
-        """Watch a process that is not our child through a pidfd."""
-        loop = self._means.loop
-        try:
-            tracked.adopted_fd = os.pidfd_open(tracked.pid)
-        except (OSError, AttributeError):
-            loop.call_later(_LOOK_AGAIN, lambda: self._look_at(tracked))  # Linux before 5.3
-            return
-        loop.watch(tracked.adopted_fd, READ, lambda _events: self._adopted_ended(tracked))
-
-    def _look_at(self, tracked: Tracked) -> None:
-        if self.known.get(tracked.pid) is not tracked:
-            return
-        if proc.stat(tracked.pid) is None:
-            self._ended(tracked, None, None)
-        else:
-            self._means.loop.call_later(_LOOK_AGAIN, lambda: self._look_at(tracked))
+        """Watch a process that is not our child."""
+        self.adopted.follow(tracked.pid, lambda end: self._adopted_ended(tracked, end))
 
     # ---- going ------------------------------------------------------------------------------------------------
 
@@ -202,13 +188,14 @@ class Processes:
             self._just_reaped[ended.pid] = key[0]
             self.past.ended(key, "child", ended.pid, ended.code, ended.signal)
 
-    def _adopted_ended(self, tracked: Tracked) -> None:
-        code, number = exit_status(tracked.adopted_fd)
-        self._means.loop.unwatch(tracked.adopted_fd)
-        os.close(tracked.adopted_fd)
-        tracked.adopted_fd = -1
-        if self.known.get(tracked.pid) is tracked and not self.is_child(tracked.pid):
-            self._ended(tracked, code, number)
+    def _adopted_ended(self, tracked: Tracked, end: End) -> None:
+        if self.known.get(tracked.pid) is not tracked or self.is_child(tracked.pid):
+            return  # it has become our child meanwhile
+        if end.unknown:
+            text = f"How process {tracked.pid} ended is unknown: {end.unknown}"
+            self._means.warn(f"{title(tracked.key)}: {text}")
+            self.past.note(tracked.key, text)
+        self._ended(tracked, end.code, end.signal)
 
     def _ended(self, tracked: Tracked, code: Optional[int], number: Optional[int]) -> None:
         """Tell the engine of a process that ended: both None where nobody can tell how."""

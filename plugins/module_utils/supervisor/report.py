@@ -104,7 +104,7 @@ def capabilities(host: Host) -> str:
             "pidfd": hasattr(os, "pidfd_open"),
             "cgroup": None if cgroups is None else {"path": cgroups.root, "version": 2 if cgroups.unified else 1},
             "ledger": host.ledger.path,
-            "tracking": [rung._asdict() for rung in ladder.rungs(host.families)],
+            "tracking": [rung._asdict() for rung in ladder.rungs(host.families, host.processes.adopted)],
         }
     )
 

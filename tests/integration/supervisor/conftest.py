@@ -40,6 +40,7 @@ class Supervisor:
         self.jobs.mkdir()
         self._as_nobody = as_nobody
         self._prefix = prefix  # what is executed around it
+        self.program = FOSTERD
         self._output_read = 0
         self.connection: Connection
         if as_nobody:
@@ -53,7 +54,7 @@ class Supervisor:
             prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         with open(self.folder / "output", "ab") as output:
             self.daemon = subprocess.Popen(
-                [*self._prefix, *prefix, system_python(), FOSTERD, f"--confdir={self.jobs}",
+                [*self._prefix, *prefix, system_python(), self.program, f"--confdir={self.jobs}",
                  f"--rundir={self.folder}/run", f"--logdir={self.folder}/log"],
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL,
                 env=fosterd_environment(self.folder),

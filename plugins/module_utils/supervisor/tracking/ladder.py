@@ -4,16 +4,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
-import functools
 import os
-import struct
 from typing import NamedTuple
 
+from .adopted import Adopted
 from .family import Families
-
-_PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, 64 bytes), Linux 6.13
-_EXIT = 8  # PIDFD_INFO_EXIT, Linux 6.15
 
 
 class Rung(NamedTuple):
@@ -25,7 +20,7 @@ class Rung(NamedTuple):
     why: str = ""
 
 
-def rungs(families: Families) -> list[Rung]:
+def rungs(families: Families, adopted: Adopted) -> list[Rung]:
     """Return the ladder, the surest first."""
     cgroups = families.cgroups
     second = cgroups is not None and cgroups.unified
@@ -43,12 +38,7 @@ def rungs(families: Families) -> list[Rung]:
             "a process that sets its own limit of file locks loses it" if cgroups is None else "the cgroup comes first",
         ),
         Rung("marker variable", True, "processes of an earlier supervisor", "a cleared environment has none"),
-        _exit_status(),
-        Rung(
-            "process connector", False, "each fork and exit of the machine",
-            "every fork of the machine would wake the supervisor; orphans are told by the mark, and reach it by being "
-            "their reaper",
-        ),
+        *_exits(adopted),
     ]  # fmt: skip
 
 
@@ -63,24 +53,21 @@ def _pidfd() -> Rung:
     return Rung("pidfd", True, purpose)
 
 
-@functools.lru_cache(maxsize=1)
-def _exit_status() -> Rung:
-    """Ask for the supported fields of our own pidfd: PIDFD_INFO_EXIT came after the call itself."""
-    name, purpose = "pidfd exit status", "exit statuses of jobs that a crashed supervisor has left behind"
-    unknown = "the kernel is older than Linux 6.15: such an end counts as a failure of unknown status"
-    if not _pidfd().in_force:
-        return Rung(name, False, purpose, unknown)
-    data = bytearray(struct.pack("=QQ11Ii", _EXIT, *([0] * 13)))
-    child = os.fork()
-    if not child:
-        os._exit(0)
-    fd = os.pidfd_open(child)
-    try:
-        os.waitpid(child, 0)
-        fcntl.ioctl(fd, _PIDFD_GET_INFO, data)
-    except OSError:
-        return Rung(name, False, purpose, unknown)
-    finally:
-        os.close(fd)
-    works = bool(struct.unpack_from("=Q", data)[0] & _EXIT)
-    return Rung(name, works, purpose, "" if works else unknown)
+def _exits(adopted: Adopted) -> tuple[Rung, Rung]:
+    """Return what tells how processes end that are not our children; the second is not tried where the first is."""
+    by_pidfd = adopted.pidfd_tells()
+    problem = "the pidfd tells it" if by_pidfd else adopted.problem()
+    if not problem:
+        problem = f"it is listened to only while there are such processes, now {adopted.listens_for()}"
+    elif not by_pidfd:
+        problem += "; such an end counts as a failure of unknown status"
+    return (
+        Rung(
+            "pidfd exit status", by_pidfd, "how processes end that are not our children",
+            "" if by_pidfd else "the kernel is older than Linux 6.15",
+        ),
+        Rung(
+            "process connector", not (by_pidfd or adopted.problem()), "the same, where the pidfd does not tell",
+            problem,
+        ),
+    )  # fmt: skip

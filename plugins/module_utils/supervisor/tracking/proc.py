@@ -72,6 +72,22 @@ def start_time(pid: int) -> Optional[int]:
     return found.start_time if found else None
 
 
+def wait_status(pid: int, started: Optional[int]) -> Optional[int]:
+    """Return how ``pid``, which was ``started`` then, has ended, as wait(2) gives it; None where that is not shown.
+
+    The last field of /proc/PID/stat (Linux 3.5). It is 0 for who may not look at the process, as links in ns/ tell.
+    """
+    try:
+        os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return None
+    data = read(f"/proc/{pid}/stat") or b""
+    fields = data[data.rfind(b")") + 2 :].split()
+    if len(fields) < 50 or fields[0] not in (b"Z", b"X") or int(fields[19]) != started:
+        return None
+    return int(fields[49])
+
+
 def environment(pid: int) -> dict[str, str]:
     """Return the environment that ``pid`` was executed with."""
     data = read(f"/proc/{pid}/environ") or b""
