@@ -66,7 +66,7 @@ class Connection:
 
         Raise BusUnreachable when nobody answers there or this user is not accepted.
         """
-        problem = "it holds no unix:path= or unix:abstract= address"
+        problem, denied = "it holds no unix:path= or unix:abstract= address", False
         for name in socket_names(address):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -78,11 +78,11 @@ class Connection:
             except socket.timeout:
                 problem = f"no answer within {timeout:g} s" if timeout is not None else "no answer"
             except OSError as error:
-                problem = _explain(error)
+                problem, denied = _explain(error), isinstance(error, PermissionError)
             except ProtocolError as error:
                 problem = str(error)
             sock.close()
-        raise BusUnreachable(f"Cannot talk to the init at {address}: {problem}")
+        raise BusUnreachable(f"Cannot talk to the init at {address}: {problem}", denied)
 
     def _authenticate(self) -> None:
         auth = ClientAuth()

@@ -35,7 +35,14 @@ class BusError(Exception):
 
 
 class BusUnreachable(Exception):
-    """Nobody answers at the address, or the handshake failed: one sentence that names the address."""
+    """Nobody answers at the address, or the handshake failed: one sentence that names the address.
+
+    ``denied``: the socket is there, and its permissions keep this user out.
+    """
+
+    def __init__(self, message: str, denied: bool = False) -> None:
+        super().__init__(message)
+        self.denied = denied
 
 
 class ProtocolError(Exception):

@@ -40,8 +40,10 @@ def address(environ: Mapping[str, str], uid: int, system: bool = False, user: bo
     return f"unix:path={own}"
 
 
-def how_to_start(where: str) -> str:
-    """Return the end of the sentence for a supervisor that does not answer at the address ``where``."""
+def _advice(where: str, denied: bool) -> str:
+    """Return the end of the sentence for a supervisor that cannot be reached at the address ``where``."""
+    if denied:
+        return "become its user, or give the supervisor the readers `everyone`, who may look and change nothing"
     if where == f"unix:path={SYSTEM_SOCKET}":
         return "start it as root with `fosterd`, or apply the role foster.init.supervisor"
     return "start it with `fosterd --user`"
@@ -57,11 +59,11 @@ class Foster:
 
     @classmethod
     def open(cls, where: str, timeout: Optional[float] = CONNECT_TIMEOUT) -> Foster:
-        """Connect to the D-Bus address ``where``; raise BusUnreachable with a sentence that says how to start it."""
+        """Connect to the D-Bus address ``where``; raise BusUnreachable with a sentence that says what to do."""
         try:
             connection = Connection.open(where, timeout)
         except BusUnreachable as error:
-            raise BusUnreachable(f"{error}; {how_to_start(where)}") from error
+            raise BusUnreachable(f"{error}; {_advice(where, error.denied)}", error.denied) from error
         connection.timeout = None  # a start may take as long as it takes
         return cls(connection)
 
