@@ -21,8 +21,8 @@ def test_who_may_not_use_the_socket_is_told_who_may(tmp_path: Path, monkeypatch:
     with pytest.raises(BusUnreachable) as caught:
         Foster.open(f"unix:path={tmp_path}/control")
     assert str(caught.value) == (
-        f"Cannot talk to the init at unix:path={tmp_path}/control: this user has no permission; become its user, or give the "
-        "supervisor the readers `everyone`, who may look and change nothing"
+        f"Cannot talk to the init at unix:path={tmp_path}/control: this user has no permission; become its user, or "
+        "give the supervisor the readers `everyone`, who may look and change nothing"
     )
 
 
