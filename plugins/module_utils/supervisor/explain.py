@@ -18,6 +18,7 @@ from .history import Past
 if TYPE_CHECKING:
     from .host import Host
 
+SAID = "It said last: "  # before a line of a job's output
 _AT_ONCE = 5.0  # seconds; a main process that ends so soon with 0 and leaves others was a daemon's starter
 _SCRIPTS = {
     states.PRE_START: ProcessKind.PRE_START, states.POST_START: ProcessKind.POST_START,
@@ -144,7 +145,7 @@ def _waiting(host: Host, job: Job, start_on: Optional[Tree], instance: str) -> d
     failure = host.past.failures.get(job.name)
     if failure is not None and failure["instance"] == instance:
         answer["reason"] = f"It has failed: {_failure(failure)}"
-        answer["details"] += [f"It said last: {line}" for line in failure.get("log_tail", ())[-3:]]
+        answer["details"] += [f"{SAID}{line}" for line in failure.get("log_tail", ())[-3:]]
     elif host.past.ends_of_main((job.name, instance)):
         answer["reason"] = "It has ended or was stopped, and nothing has started it since"
     elif start_on is None:

@@ -156,20 +156,25 @@ def _notify_cgroup_manager_address(request: Request, address: str) -> Answer:
 def _describe(request: Request, names: list[str]) -> Answer:
     for name in names:
         find_job(request.host.engine, name)
-    text = request.host.describe(names)
-    return (text if request.privileged else _without_output(text),)
+    return _told(request, request.host.describe(names))
 
 
-def _without_output(text: str) -> str:
-    """Return a description without what the jobs wrote: their logs are not for every local user either."""
-    import json  # only strangers pay for it
+def _told(request: Request, text: str) -> Answer:
+    """Answer with ``text``, for a stranger without what jobs wrote: their logs are not for every local user either."""
+    if request.privileged:
+        return (text,)
+    import json  # only strangers pay for these
+
+    from ..explain import SAID
 
     def strip(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: strip(one) for key, one in value.items() if key != "log_tail"}
-        return [strip(one) for one in value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            return [strip(one) for one in value if not (isinstance(one, str) and one.startswith(SAID))]
+        return value
 
-    return json.dumps(strip(json.loads(text)))
+    return (json.dumps(strip(json.loads(text))),)
 
 
 def _capabilities(request: Request) -> Answer:
@@ -178,12 +183,12 @@ def _capabilities(request: Request) -> Answer:
 
 def _history(request: Request, job: str) -> Answer:
     find_job(request.host.engine, job)
-    return (request.host.history(job),)
+    return _told(request, request.host.history(job))
 
 
 def _explain(request: Request, job: str, instance: str) -> Answer:
     find_job(request.host.engine, job)
-    return (request.host.explain(job, instance),)
+    return _told(request, request.host.explain(job, instance))
 
 
 HANDLERS = {

@@ -5,6 +5,7 @@ clients.
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import socket
@@ -32,6 +33,7 @@ from ansible_collections.foster.init.plugins.module_utils.engine.messages import
 )
 from ansible_collections.foster.init.plugins.module_utils.job.model import Job, Process
 from ansible_collections.foster.init.plugins.module_utils.supervisor.control.server import Control
+from ansible_collections.foster.init.plugins.module_utils.supervisor.explain import SAID
 
 
 class FakeTimer:
@@ -173,10 +175,11 @@ class FakeHost:
         return "{}"
 
     def history(self, job: str) -> str:
-        return "[]"
+        return '{"processes": [], "last_failure": {"log_tail": ["secret"], "exit_status": 1}}'
 
     def explain(self, job: str, instance: str) -> str:
-        return f'"{job} {instance}"'
+        failure = {"log_tail": ["secret"], "exit_status": 1}
+        return json.dumps({"job": job, "instance": instance, "details": [f"{SAID}secret", "more"], "failure": failure})
 
 
 class FakeListener:

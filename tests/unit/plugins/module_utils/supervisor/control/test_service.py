@@ -318,10 +318,14 @@ def test_every_changing_method_is_in_the_permission_test() -> None:
             assert method.name in reading or (interface.name, method.name) in tested
 
 
-def test_log_lines_are_not_for_strangers(world: Any) -> None:
+@pytest.mark.parametrize(
+    "question", [("Describe", "as", ["a"]), ("History", "s", "a"), ("Explain", "ss", "a", "")], ids=lambda each: each[0]
+)
+def test_log_lines_are_not_for_strangers(world: Any, question: tuple[Any, ...]) -> None:
+    """History and Explain have told them to every local user where `readers` is `everyone`."""
     foster = (MANAGER[0], FOSTER)
-    assert "secret" in value_of(world.connect().call(*foster, "Describe", "as", []))
-    found = value_of(world.connect(privileged=False).call(*foster, "Describe", "as", ["a"]))
+    assert "secret" in value_of(world.connect().call(*foster, *question))
+    found = value_of(world.connect(privileged=False).call(*foster, *question))
     assert "secret" not in found and '"exit_status": 1' in found
 
 
