@@ -40,7 +40,7 @@ class Notify(Watcher):
         self._socket: Optional[socket.socket] = None
         self._watchdog = self.job.watchdog or 0.0
         self._watch_timer: Optional[TimerHandle] = None
-        self._strangers = 0
+        self._nonsense = 0
 
     def waits_for(self) -> str:
         status = self.says.get("status")
@@ -94,17 +94,17 @@ class Notify(Watcher):
             except OSError:
                 return
             sender = _credentials(ancillary)
-            if flags & socket.MSG_TRUNC:
-                self._around.warn(f"process {sender or '?'} said more than {LIMIT} bytes at once; not listened to")
-            elif sender is None or not self._around.belongs(sender):
-                self._stranger(sender)
+            if sender is None or not self._around.belongs(sender):
+                self._ignored(f"process {sender or '?'}, which is none of its own or has gone, said something: ignored")
+            elif flags & socket.MSG_TRUNC:
+                self._ignored(f"process {sender} said more than {LIMIT} bytes at once; not listened to")
             else:
                 self._heard(parse(data))
 
-    def _stranger(self, pid: Optional[int]) -> None:
-        self._strangers += 1
-        if self._strangers in (1, 100, 10000):  # anybody may write here, but not fill the log
-            self._around.warn(f"process {pid or '?'}, which is none of its own or has gone, said something: ignored")
+    def _ignored(self, text: str) -> None:
+        self._nonsense += 1
+        if self._nonsense in (1, 100, 10000):  # anybody may write here, but not fill the log
+            self._around.warn(text)
 
     # ---- what is said -------------------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class Notify(Watcher):
         if pid is None or pid == self.pid:
             return
         if pid not in [member.pid for member in self._around.members()]:
-            self._around.warn(f"it said MAINPID={pid}, which is none of its processes: ignored")
+            self._ignored(f"it said MAINPID={pid}, which is none of its processes: ignored")
             return
         self.pid, self.choice = pid, Choice(pid, CERTAIN, "it has said so itself (MAINPID)")
         self._around.moved(self.choice)

@@ -117,7 +117,10 @@ class Families:
         if self.cgroups is not None:
             return any(path.endswith(f"/{self.cgroups.folder}/{folder_name(*key)}") for path in proc.cgroups(pid))
         number = self._marks.get(key)
-        return number is not None and mark.of(pid) == number
+        if number is None or mark.of(pid) != number:
+            return False
+        # The mark is no secret, and anybody may put it on; but nobody gets below us who was not started there.
+        return key in self._scattered or _is_below(os.getpid(), pid)
 
     def owner(self, pid: int) -> Optional[InstanceKey]:
         """Return the instance that ``pid`` belongs to, living or zombie; None where it is none of ours."""
@@ -129,3 +132,13 @@ class Families:
         if variables.get(name) != value or "UPSTART_JOB" not in variables:
             return None
         return variables["UPSTART_JOB"], variables.get("UPSTART_INSTANCE", "")
+
+
+def _is_below(ancestor: int, pid: int) -> bool:
+    """Tell whether ``pid`` descends from ``ancestor``."""
+    while pid != ancestor:
+        stat = proc.stat(pid) if pid > 1 else None
+        if stat is None:
+            return False
+        pid = stat.parent
+    return True

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from types import SimpleNamespace
 
@@ -62,6 +63,18 @@ def test_the_mark_tells_whose_a_process_is(families, sleeper):
     assert families.has(KEY, first)
     assert not families.has(KEY, second)
     assert not families.has(KEY, os.getpid())
+
+
+def test_a_stranger_who_has_put_the_mark_on_is_not_believed(families):
+    """Any local user can read a mark in /proc and set the same limit: it could say READY=1, or start a watchdog."""
+    with mark.worn(families.mark(KEY)):
+        said = subprocess.check_output(["/bin/sh", "-c", "sleep 1000 >/dev/null & echo $!"])
+    stranger = int(said)
+    try:
+        assert mark.of(stranger) == families.mark(KEY)
+        assert not families.has(KEY, stranger)
+    finally:
+        os.kill(stranger, signal.SIGKILL)
 
 
 def test_the_mark_is_only_worn_by_what_is_started_meanwhile(families, sleeper):
