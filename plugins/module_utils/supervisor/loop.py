@@ -22,6 +22,7 @@ READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
 HANGUP = select.EPOLLHUP | select.EPOLLERR
 
+_MANY = 256
 _LONGEST = 86400.0  # seconds; epoll_wait(2) takes its timeout as milliseconds in an int
 
 
@@ -46,6 +47,7 @@ class Loop:
         self._epoll = select.epoll()
         self._watched: dict[int, Callable[[int], None]] = {}
         self._timers: list[tuple[float, int, TimerHandle]] = []
+        self._many = _MANY  # timers, with cancelled ones, at which those are swept out
         self._order = itertools.count()
         self._signals: dict[int, Callable[[int], None]] = {}
         self._signal_fd = -1
@@ -68,8 +70,16 @@ class Loop:
     def call_later(self, seconds: float, callback: Callable[[], None]) -> TimerHandle:
         """Call ``callback`` once, ``seconds`` from now."""
         handle = TimerHandle(self.now() + max(seconds, 0.0), callback)
+        if len(self._timers) >= self._many:
+            self._sweep()
         heapq.heappush(self._timers, (handle.when, next(self._order), handle))
         return handle
+
+    def _sweep(self) -> None:
+        """Forget cancelled timers, which would stay until they are due: a job may set one anew as often as it likes."""
+        self._timers = [entry for entry in self._timers if entry[2].callback is not None]
+        heapq.heapify(self._timers)
+        self._many = max(_MANY, 2 * len(self._timers))
 
     def on_signal(self, number: int, callback: Callable[[int], None]) -> None:
         """Call ``callback(the sender's pid, 0 for none)`` from the loop, never in between, when ``number`` arrives.

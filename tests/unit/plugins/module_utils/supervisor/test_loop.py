@@ -49,6 +49,15 @@ def test_a_cancelled_timer_never_fires(loop, clock):
     assert fired == []
 
 
+def test_timers_that_are_set_anew_again_and_again_take_no_memory(loop):
+    """Each WATCHDOG=1 of a job sets its timer anew; the old ones stayed until they would have been due."""
+    kept = [loop.call_later(1000.0, lambda: None) for _unused in range(300)]
+    for _unused in range(10000):
+        loop.call_later(3600.0, lambda: None).cancel()
+    assert len(loop._timers) <= 2 * len(kept) + 1
+    assert all(handle.callback is not None for handle in kept)
+
+
 def test_a_timer_may_cancel_one_that_is_due_in_the_same_turn(loop, clock):
     fired = []
     handles = []
