@@ -244,6 +244,16 @@ def fork_child(what: Plan, output: int, around: Surroundings) -> tuple[int, int,
     return pid, status_read, go_write
 
 
+def let_go(go: int) -> None:
+    """Let a forked child prepare itself and execute its program. Where it was killed meanwhile, its end tells that."""
+    try:
+        os.write(go, b"!")
+    except BrokenPipeError:
+        pass
+    finally:
+        os.close(go)
+
+
 def parse_status(data: bytes) -> Optional[SpawnError]:
     """Return the error that a child wrote to its status descriptor, None where there was none."""
     if not data:

@@ -14,7 +14,7 @@ from ..job.model import Job, ProcessKind
 from .means import Inputs, Means
 from .processes import Processes
 from .readiness.watcher import Watcher
-from .spawn import Plan, SpawnError, plan
+from .spawn import Plan, SpawnError, let_go, plan
 from .tracking.cgroup import folder_name
 
 
@@ -70,8 +70,7 @@ class Starter:
             self._processes.started(tracked)
             return
         self._means.ledger.flush()
-        os.write(started.go, b"!")
-        os.close(started.go)
+        let_go(started.go)
         self._processes.prepare(tracked, started.status)
 
     def _equip(self, watcher: Watcher, what: Plan) -> Plan:

@@ -113,8 +113,7 @@ class Around:
             if output != self._means.null_fd:
                 os.close(output)
         if started.status >= 0:
-            os.write(started.go, b"!")
-            os.close(started.go)
+            spawn.let_go(started.go)
             os.close(started.status)  # it exits with 255 where a step fails
         self._helper(started.pid, tracked.watcher)
         return started.pid

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 
 import pytest
 from ansible_collections.foster.init.plugins.module_utils.job.model import Job, Limit, Process, ProcessKind
@@ -160,3 +161,15 @@ def test_an_unknown_user_is_told_before_anything_is_executed(around):
     error = spawn.parse_status(child(planned("true", setuid="no-such-user"), around, b"!")[0])
     assert error is not None
     assert error.step == "setuid"
+
+
+def test_a_child_that_was_killed_before_it_may_go_on_is_no_error(around):
+    """The supervisor ended with "Broken pipe" when the kernel's OOM killer was faster."""
+    pid, status, go = spawn.fork_child(planned("true", nice=1), around.null_fd, around)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    spawn.let_go(go)
+    assert spawn.parse_status(os.read(status, 64)) is None
+    os.close(status)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(go)
