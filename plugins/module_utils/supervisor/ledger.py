@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Callable
 from typing import Any, Optional
 
 _COMPACT_LINES = 4000  # written since the last compaction
@@ -20,10 +21,17 @@ _MUCH = 65536  # bytes that wait for a flush at most
 
 
 class Ledger:
-    """The journal at ``path``; None: nothing is kept."""
+    """The journal at ``path``; None: nothing is kept.
 
-    def __init__(self, path: Optional[str]) -> None:
+    ``warn(text)`` is told when nothing can be written any more: a full tmpfs must not end who looks after the jobs.
+    What was noted then waits for room, and only a crash before that finds less than there was.
+    """
+
+    def __init__(self, path: Optional[str], warn: Callable[[str], None] = lambda _text: None) -> None:
         self.path = path
+        self._warn = warn
+        self._failing = False
+        self._half = False  # the file ends with the half line of a killed supervisor
         self._fd = -1
         self._lines = 0
         self._pending = bytearray()
@@ -41,6 +49,7 @@ class Ledger:
         try:
             with open(self.path, "rb") as file:
                 for line in file:
+                    self._half = not line.endswith(b"\n")
                     try:
                         key, record = json.loads(line)
                     except ValueError:
@@ -64,17 +73,36 @@ class Ledger:
             self._write()
 
     def flush(self) -> None:
-        """Write what was noted; raise OSError."""
+        """Write what was noted."""
         if self._pending:
             self._write()
-            if self._lines >= self._due:
-                self.compact()
+            if self._lines >= self._due and not self._pending:
+                self._compact_if_possible()
 
     def _write(self) -> None:
-        if self._fd < 0:
-            self._fd = self._open(self.path or "", os.O_APPEND)
-        while self._pending:
-            del self._pending[: os.write(self._fd, self._pending)]
+        try:
+            if self._fd < 0:
+                self._fd = self._open(self.path or "", os.O_APPEND)
+                if self._half:
+                    self._pending[:0] = b"\n"
+                    self._half = False
+            while self._pending:  # in one go or in pieces, the line goes on where it was left
+                del self._pending[: os.write(self._fd, self._pending)]
+        except OSError as error:
+            if not self._failing:
+                self._warn(
+                    f"{self.path}: cannot be written: {error.strerror}; until there is room a crash could lose jobs"
+                )
+            self._failing = True
+        else:
+            self._failing = False
+
+    def _compact_if_possible(self) -> None:
+        try:
+            self.compact()
+        except OSError as error:
+            self._due = self._lines + _COMPACT_LINES
+            self._warn(f"{self.path}: cannot be written anew: {error.strerror}; it goes on growing")
 
     def _open(self, path: str, flags: int) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
@@ -86,10 +114,16 @@ class Ledger:
         lines = self._read()
         new = self.path + ".new"
         fd = self._open(new, os.O_TRUNC | os.O_APPEND)
-        data = b"".join(lines.values())
-        while data:
-            data = data[os.write(fd, data) :]
-        os.rename(new, self.path)
+        try:
+            data = b"".join(lines.values())
+            while data:
+                data = data[os.write(fd, data) :]
+            os.rename(new, self.path)
+        except OSError:
+            os.close(fd)
+            with contextlib.suppress(OSError):
+                os.unlink(new)
+            raise
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fd

@@ -106,7 +106,7 @@ class Supervisor:
             self.warn("cannot become a subreaper: processes that leave their job are not followed")
         self.loop = Loop()
         self._signals()
-        ledger = Ledger(self._ledger_path())
+        ledger = Ledger(self._ledger_path(), self.warn)
         saved = ledger.load()
         life = container.life()
         if saved.get("boot") != life:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import string
 
 from ansible_collections.foster.init.plugins.module_utils.supervisor import ledger as module
@@ -31,6 +33,17 @@ def test_a_half_line_of_a_killed_supervisor_is_ignored(tmp_path):
     assert Ledger(str(path)).load() == {"a": 1}
 
 
+def test_what_follows_on_a_half_line_is_kept(tmp_path):
+    path = tmp_path / "ledger"
+    path.write_bytes(b'["a",1]\n["b",')
+    ledger = Ledger(str(path))
+    assert ledger.load() == {"a": 1}
+    ledger.put("c", 3)
+    ledger.flush()
+    ledger.close()
+    assert Ledger(str(path)).load() == {"a": 1, "c": 3}
+
+
 def test_a_null_record_removes_its_key(tmp_path):
     ledger = Ledger(str(tmp_path / "ledger"))
     ledger.put("a", 1)
@@ -57,6 +70,45 @@ def test_the_file_does_not_grow_for_ever(tmp_path, monkeypatch):
     ledger.close()
     assert ledger.load() == {"key": 999}
     assert len(path.read_bytes().splitlines()) <= 30
+
+
+def test_a_full_disk_is_told_once_and_what_was_noted_is_written_when_there_is_room(tmp_path, monkeypatch):
+    """The supervisor ended, and did not come up again, where /run was full."""
+    warnings = []
+    ledger = Ledger(str(tmp_path / "ledger"), warnings.append)
+    write, room = os.write, [5]
+
+    def into_little_room(fd, data):
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(fd, data[: room[0]])
+        room[0] -= written
+        return written
+
+    monkeypatch.setattr(module.os, "write", into_little_room)
+    for number in range(3):
+        ledger.put("key", number)
+        ledger.flush()
+    assert [text.partition(": ")[2] for text in warnings] == [
+        "cannot be written: No space left on device; until there is room a crash could lose jobs"
+    ]
+    room[0] = 10000
+    ledger.put("other", 7)
+    ledger.flush()
+    assert ledger.load() == {"key": 2, "other": 7}
+
+
+def test_a_ledger_that_cannot_be_compacted_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_COMPACT_LINES", 2)
+    warnings = []
+    ledger = Ledger(str(tmp_path / "ledger"), warnings.append)
+    monkeypatch.setattr(module.os, "rename", lambda *_names: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    for number in range(9):
+        ledger.put("key", number)
+        ledger.flush()
+    assert ledger.load() == {"key": 8}
+    assert warnings
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger"]
 
 
 @given(changes=st.lists(st.tuples(_KEYS, _RECORDS), max_size=30), compact_at=st.integers(0, 30))
