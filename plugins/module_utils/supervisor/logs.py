@@ -306,7 +306,8 @@ class Logs:
             self._unlink(channel)
 
     def _unlink(self, channel: _Channel) -> None:
-        if channel.pipe:
+        # JOB-INSTANCE may be the name of another job's log as well, and so of its pipe.
+        if channel.pipe and not any(each.name == channel.name for each in self._channels.values()):
             with contextlib.suppress(OSError):
                 os.unlink(channel.pipe)
 

@@ -156,3 +156,19 @@ def test_a_next_supervisor_reads_on_where_the_last_one_stopped(loop, tmp_path):
 )
 def test_names_stay_in_the_folder(key, name):
     assert file_name(key) == name
+
+
+def test_a_log_that_two_jobs_have_in_common_stays_when_one_of_them_ends(logs, loop):
+    """The next process of the other one could not be started: its pipe had been taken away."""
+    one, other = ("a", "b"), ("a-b", "")
+    os.close(logs.open(one, Job("a")))
+    loop.turn(1.0)
+    running = logs.open(other, Job("a-b"))
+    logs.forget(one)
+    following = logs.open(other, Job("a-b"))
+    os.write(following, b"still heard\n")
+    logs.drain(other)
+    for fd in (running, following):
+        os.close(fd)
+    with open(logs.path(other)) as file:
+        assert "still heard" in file.read()
