@@ -42,6 +42,10 @@ EXAMPLES = r"""
     name: web
   register: web
 
+- name: Say why its instances are in their states
+  ansible.builtin.debug:
+    msg: "{{ web.jobs[0].instances | map(attribute='explain.reason') }}"
+
 - name: Say why it does not run
   ansible.builtin.debug:
     var: web.jobs[0].why_not_running
@@ -92,6 +96,9 @@ jobs:
         - What runs, each with C(name), C(goal), C(state), C(processes), C(cgroup), C(log) and C(digest).
         - Each process has its identity, C(pid), C(start_time) in clock ticks since boot, and C(boot_id), and as long as
           it lives C(ppid), C(parent), C(session) and C(cgroup).
+        - Where the supervisor runs the job, C(explain) says in plain words why the instance is in its state. Its
+          C(reason) is a sentence, C(details) are more of them, C(ends) tells what has ended its main processes and how
+          often, and C(failure) how it failed last.
       type: list
       elements: dict
       returned: always
@@ -119,7 +126,9 @@ jobs:
       elements: dict
       returned: always
     last_failure:
-      description: The last failure with process, exit status, signal or step, and the last lines of the log.
+      description:
+        - The last failure with process, exit status, signal or step, and the last lines of the log.
+        - With C(too_often), it was one end more than the respawn limit allows.
       type: dict
       returned: when there was one
     why_not_running:

@@ -24,9 +24,14 @@ class Facts:
     def jobs(self, name: Optional[str], history: bool = False) -> list[dict[str, Any]]:
         """Return the job called ``name``, all without one, by name; an empty list where it is not known."""
         found = []
-        for each, described in sorted(self._init.describe(*([name] if name else [])).items()):
+        jobs = sorted(self._init.describe(*([name] if name else [])).items())
+        explained = self._explained([(each, one["name"]) for each, described in jobs for one in described["instances"]])
+        for each, described in jobs:
             job = {key: value for key, value in described.items() if key != "unread"}
-            job["instances"] = [self._instance(instance) for instance in described["instances"]]
+            job["instances"] = [
+                {**self._instance(instance), **explained.get((each, instance["name"]), {})}
+                for instance in described["instances"]
+            ]
             proofs = (self._proofs.instance(instance, self._init.pid) for instance in described["instances"])
             job["escape"] = [proof for proof in proofs if proof is not None]
             if not job["instances"]:
@@ -37,6 +42,12 @@ class Facts:
                 job["history"] = self._init.history(each)
             found.append(job)
         return found
+
+    def _explained(self, names: list[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return what is added to instances that are there: the supervisor's words; other inits have none."""
+        if not isinstance(self._init, Supervisor):
+            return {}
+        return {each: {"explain": told} for each, told in self._init.explain_all(names).items()}
 
     def _instance(self, instance: dict[str, Any]) -> dict[str, Any]:
         return {**instance, "processes": [self._process(process) for process in instance["processes"]]}

@@ -27,11 +27,12 @@ def how(failure: Mapping[str, Any]) -> str:
         number = failure.get("errno")
         reason = f": {_REASONS.get((failure['step'], number)) or os.strerror(number)}" if number else ""
         return f"its {process} could not be started, because the step {failure['step']} failed{reason}"
+    often = ", more often than its respawn limit allows" if failure.get("too_often") else ""
     if failure.get("signal") is not None:
-        return f"its {process} was ended by signal {failure['signal']}"
+        return f"its {process} was ended by signal {failure['signal']}{often}"
     if failure.get("exit_status") is not None:
-        return f"its {process} ended with exit status {failure['exit_status']}"
-    return f"its {process} failed"
+        return f"its {process} ended with exit status {failure['exit_status']}{often}"
+    return f"its {process} failed{often}"
 
 
 def last_lines(failure: Mapping[str, Any]) -> str:

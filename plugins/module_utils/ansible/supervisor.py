@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import socket
 import struct
@@ -73,8 +74,21 @@ class Supervisor:
         return found
 
     def explain(self, name: str, instance: str) -> dict[str, Any]:
-        """Return why the instance is not running."""
+        """Return why the instance is in its state, also when that is not running."""
         told: dict[str, Any] = self._foster.foster("Explain", "ss", name, instance)
+        return told
+
+    def explain_all(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Ask why each of the instances (job, instance) is in its state, together; a job that is gone is left out."""
+        where = (upstart.MANAGER_PATH, upstart.FOSTER_INTERFACE, "Explain", "ss")
+        sent = [(each, self._connection.send(*where, *each)) for each in names]
+        told = {}
+        for each, serial in sent:
+            try:
+                told[each] = json.loads(self._connection.wait(serial)[0])
+            except BusError as error:
+                if error.short not in _GONE:
+                    raise
         return told
 
     def history(self, job: str) -> Any:

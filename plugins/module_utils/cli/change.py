@@ -64,5 +64,7 @@ def failure_text(job: str, failure: dict[str, Any]) -> str:
         how = f"exited with status {failure['exit_status']}"
     else:
         how = "failed"
+    if failure.get("too_often"):
+        how += ", more often than its respawn limit allows"
     tail = failure.get("log_tail") or []
     return f"the {process} process of {job} {how}" + "".join(f"\n  | {line}" for line in tail)

@@ -167,9 +167,8 @@ def _failure(failure: dict[str, Any]) -> str:
         import os
 
         return f"its {process} process could not be started, step {failure['step']}: {os.strerror(failure['errno'])}"
-    if process == "respawn":
-        return "it was started again too often (respawn limit)"
-    return f"its {process} process {_how(failure.get('exit_status'), failure.get('signal'))}"
+    how = f"its {process} process {_how(failure.get('exit_status'), failure.get('signal'))}"
+    return f"{how}, more often than its respawn limit allows" if failure.get("too_often") else how
 
 
 def _missing(tree: Optional[Tree], condition: Optional[Condition]) -> str:
@@ -185,7 +184,10 @@ def _missing(tree: Optional[Tree], condition: Optional[Condition]) -> str:
 
 
 def _past(host: Host, job: str, instance: str, ends: list[Past]) -> list[str]:
-    found = [f"Its main process {text}, {times} times of the last {len(ends)}" for text, times in _counts(ends).items()]
+    found = []
+    for text, times in _counts(ends).items():
+        often = "" if len(ends) == 1 else f", {times} of the last {len(ends)} times"
+        found.append(f"Its main process {text}{often}")
     found += [f"The supervisor said: {note['text']}" for note in host.past.notes(job)]
     found += _hint(host, job, instance, ends)
     return found

@@ -53,7 +53,6 @@ class History:
         self._slots: dict[str, int] = {}
         self._notes: dict[str, deque[tuple[float, str]]] = {}
         self._seen: dict[int, tuple[str, int, int]] = {}  # pid: (job, start time, first parent)
-        self._boot = proc.boot_time()
         self.failures: dict[str, dict[str, Any]] = {}
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -96,7 +95,7 @@ class History:
         known = self._seen.pop(pid, None)
         parent = known[2] if known is not None else stat.parent if stat is not None else 0
         ticks = known[1] if known is not None else stat.start_time if stat is not None else 0
-        started = round(self._boot + ticks / proc.TICKS, 2) if ticks else 0.0
+        started = round(proc.seconds_since_1970(ticks), 2) if ticks else 0.0
         name = stat.name if stat is not None else ""
         past = Past(key[1], process, pid, name, parent, started, round(time.time(), 3), code, signal)
         self._ended.setdefault(key[0], deque(maxlen=_LENGTH)).append(past)
@@ -107,11 +106,12 @@ class History:
         """Remember a sentence that was written to the log about an instance."""
         self._notes.setdefault(key[0], deque(maxlen=_NOTES)).append((round(time.time(), 3), text))
 
-    def failed(self, key: InstanceKey, cause: Optional[dict[str, Any]]) -> None:
-        """Remember that an instance has failed, and why."""
+    def failed(self, key: InstanceKey, cause: Optional[dict[str, Any]], too_often: bool = False) -> None:
+        """Remember that an instance has failed, and why; ``too_often``: this was one end too many (respawn limit)."""
         failure = {
             "instance": key[1],
             **(cause or {"process": "main"}),
+            **({"too_often": True} if too_often else {}),
             "when": time.time(),
             "log_tail": self._tail(key),
         }

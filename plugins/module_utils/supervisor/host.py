@@ -171,7 +171,9 @@ class Host:
 
     def _announce(self, effect: Announce) -> None:
         if effect.what == "Failed" and effect.key is not None:
-            self.past.failed(effect.key, self._cause)
+            instance = self.engine.instance(effect.key)
+            too_often = instance is not None and instance.failed_process == "respawn"
+            self.past.failed(effect.key, self._cause, too_often)
         elif effect.what == "JobRemoved" and effect.key is not None and effect.key[0] not in self.engine.jobs:
             self.past.forget(effect.key[0])
         for listener in self.announce:

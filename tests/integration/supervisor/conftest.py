@@ -34,13 +34,13 @@ from program import FOSTERD, NOBODY, fosterd_environment, system_python
 class Supervisor:
     """One supervisor in a folder of its own, with a connection."""
 
-    def __init__(self, folder: Path, as_nobody: bool, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, as_nobody: bool, prefix: Sequence[str] = (), program: str = FOSTERD) -> None:
         self.folder = folder
         self.jobs = folder / "jobs"
         self.jobs.mkdir()
         self._as_nobody = as_nobody
         self._prefix = prefix  # what is executed around it
-        self.program = FOSTERD
+        self.program = program
         self._output_read = 0
         self.connection: Connection
         if as_nobody:
@@ -176,13 +176,13 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def running(user: str, prefix: Sequence[str] = ()) -> Iterator[Supervisor]:
+def running(user: str, prefix: Sequence[str] = (), program: str = FOSTERD) -> Iterator[Supervisor]:
     """Run a supervisor as "own" or "nobody"; at the end it and everything of it are gone."""
     as_nobody = user == "nobody"
     if as_nobody and (os.geteuid() != 0 or shutil.which("setpriv") is None):
         pytest.skip("becoming another user needs root and setpriv")
     with tempfile.TemporaryDirectory() as name:
-        made = Supervisor(Path(name), as_nobody, prefix)
+        made = Supervisor(Path(name), as_nobody, prefix, program)
         try:
             yield made
         finally:

@@ -55,19 +55,18 @@ def _pidfd() -> Rung:
 
 def _exits(adopted: Adopted) -> tuple[Rung, Rung]:
     """Return what tells how processes end that are not our children; the second is not tried where the first is."""
-    by_pidfd = adopted.pidfd_tells()
-    problem = "the pidfd tells it" if by_pidfd else adopted.problem()
-    if not problem:
-        problem = f"it is listened to only while there are such processes, now {adopted.listens_for()}"
-    elif not by_pidfd:
-        problem += "; such an end counts as a failure of unknown status"
+    purpose = "how processes end that are not our children"
+    if adopted.pidfd_tells():
+        connector = (False, "not needed: the pidfd tells it")
+    elif adopted.problem():
+        connector = (False, f"{adopted.problem()}; such an end counts as a failure of unknown status")
+    else:
+        listens = f"it is listened to only while there are such processes, now {adopted.listens_for()}"
+        connector = (True, listens)
     return (
         Rung(
-            "pidfd exit status", by_pidfd, "how processes end that are not our children",
-            "" if by_pidfd else "the kernel is older than Linux 6.15",
+            "pidfd exit status", adopted.pidfd_tells(), purpose,
+            "" if adopted.pidfd_tells() else "the kernel is older than Linux 6.15",
         ),
-        Rung(
-            "process connector", not (by_pidfd or adopted.problem()), "the same, where the pidfd does not tell",
-            problem,
-        ),
+        Rung("process connector", connector[0], f"{purpose}, where their pidfds do not tell", connector[1]),
     )  # fmt: skip

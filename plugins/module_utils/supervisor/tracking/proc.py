@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import NamedTuple, Optional
 
 TICKS = os.sysconf("SC_CLK_TCK")  # of start_time, per second
@@ -145,11 +146,9 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def boot_time() -> float:
-    """Return when the machine was started, in seconds since 1970."""
-    data = read("/proc/stat") or b""
-    start = data.find(b"btime ")
-    return float(data[start + 6 : start + 30].split()[0]) if start >= 0 else 0.0
+def seconds_since_1970(start_time: int) -> float:
+    """Return when a process was started by today's clock; btime of /proc/stat would be wrong by up to a second."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + start_time / TICKS
 
 
 def boot_id() -> str:

@@ -452,7 +452,7 @@ def rungs_of(adopted):
 
 def test_the_ladder_tells_that_the_connector_is_not_needed(loop):
     rungs = rungs_of(Adopted(loop, lambda: True, none))
-    assert rungs["process connector"] == (False, "the pidfd tells it")
+    assert rungs["process connector"] == (False, "not needed: the pidfd tells it")
     assert rungs["pidfd exit status"] == (True, "")
 
 

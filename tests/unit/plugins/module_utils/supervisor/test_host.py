@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import time
 from collections import deque
 
 import pytest
@@ -19,6 +21,7 @@ from ansible_collections.foster.init.plugins.module_utils.supervisor.loop import
 from ansible_collections.foster.init.plugins.module_utils.supervisor.means import Means
 from ansible_collections.foster.init.plugins.module_utils.supervisor.recovery import Recovery
 from ansible_collections.foster.init.plugins.module_utils.supervisor.spawn import SpawnError
+from ansible_collections.foster.init.plugins.module_utils.supervisor.tracking import proc
 
 FIRST = 10_000_000  # above any pid: nothing real is touched
 
@@ -221,6 +224,26 @@ def test_history_tells_how_processes_ended(place):
     told = [(each["pid"], each.get("signal"), each.get("exit_status"))
             for each in json.loads(place.host.history("a"))["processes"]]  # fmt: skip
     assert told == [(FIRST, 9, None), (FIRST + 1, None, 3)]
+
+
+@pytest.mark.parametrize(("limit", "too_often"), [("respawn limit 1 60", True), ("permanent failure 3", None)])
+def test_a_failure_tells_whether_it_was_one_end_too_many(place, limit, too_often):
+    place.define("a", f"respawn\n{limit}\nexec sleep 1\n")
+    place.start("a")
+    for pid in (FIRST, FIRST + 1)[: 2 if too_often else 1]:
+        place.die(pid, code=3)
+    failure = json.loads(place.host.describe(["a"]))[0]["last_failure"]
+    assert (failure["exit_status"], failure.get("too_often")) == (3, too_often)
+
+
+def test_the_start_of_a_process_is_told_by_the_clock_on_the_wall():
+    before = time.time()
+    child = subprocess.Popen(["sleep", "1000"])
+    after = time.time()
+    started = proc.seconds_since_1970(proc.start_time(child.pid))
+    child.kill()
+    child.wait()
+    assert before - 2 / proc.TICKS <= started <= after + 2 / proc.TICKS
 
 
 def recovered(place, tmp_path) -> Place:
