@@ -14,7 +14,8 @@ description:
   - Brings one daemon to a state. The options are those of C(start-stop-daemon), so that an init script's call can be
     taken over word for word.
   - The daemon is never a child of the task. A running supervisor of this collection starts it as a transient job, else
-    a live systemd as a transient unit. It is not enabled for the next boot, for that use M(foster.init.job).
+    a live systemd as a transient unit, else an Upstart as a job. It is not enabled for the next boot, for that use
+    M(foster.init.job).
   - Who runs is decided from all options that are given, and from what an earlier task has recorded. A script is
     recognised by its path among the arguments of its interpreter. Signals go through a pidfd, so they never reach a
     process that has got the pid meanwhile.
@@ -167,10 +168,14 @@ options:
     default: none
   use:
     description:
-      - Who starts the daemon. V(auto) is a running supervisor of this collection, else a live systemd.
-      - A plain user's daemon is started by the user's own supervisor or systemd.
+      - Who starts the daemon. V(auto) is a running supervisor of this collection, else a live systemd, else an Upstart
+        that is PID 1 or, for a plain user, the session's of C(UPSTART_SESSION).
+      - A plain user's daemon is started by the user's own supervisor, systemd or Upstart.
+      - Upstart keeps nothing that is gone with the next boot. So the job lies in C(/etc/init), without a C(start on),
+        until O(state=stopped). A daemon that goes into the background by itself is started there by a task, and is then
+        found by the options, or by O(pidfile). Upstart has no counterpart of O(notify_await).
     type: str
-    choices: [auto, foster, systemd]
+    choices: [auto, foster, systemd, upstart]
     default: auto
 seealso:
   - module: foster.init.job
@@ -249,7 +254,7 @@ daemon:
       type: dict
       returned: when O(pidfile) is given
     started_by:
-      description: Who started it in this task, V(foster) or V(systemd).
+      description: Who started it in this task, V(foster), V(systemd) or V(upstart).
       type: str
       returned: when it was started
     unit:
@@ -335,7 +340,7 @@ def main() -> None:
             "signal": {"type": "str"},
             "retry": {"type": "str"},
             "on_outdated": {"type": "str", "choices": ["none", "restart"], "default": "none"},
-            "use": {"type": "str", "choices": ["auto", "foster", "systemd"], "default": "auto"},
+            "use": {"type": "str", "choices": ["auto", "foster", "systemd", "upstart"], "default": "auto"},
         },
         supports_check_mode=True,
     ).run(work)

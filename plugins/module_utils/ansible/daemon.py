@@ -252,12 +252,20 @@ class Daemon:
         if request.pidfile and not request.make_pidfile:
             pid = self._from_pidfile(pid, launch.unit, since) or pid
         process = self._living(pid)
+        if process is None and launch.forking:
+            process = self._appeared(since)
         if process is None:
             raise TaskError(f"{request.label} was started and has ended again; see what it wrote.")
         proof = self._proof(process.pid, runner)
         if not proof.escaped:
             raise TaskError(f"{request.label} is not left running: {proof.reason}.", escape=proof._asdict())
         return process
+
+    def _appeared(self, since: int) -> Optional[Candidate]:
+        """Return the daemon where its init cannot tell which process it is: what fits and began after ``since``."""
+        pattern = self._request.pattern._replace(by_pidfile=False, weak=False)
+        new = [process for process in find(pattern, self._processes).processes if process.start_time >= since]
+        return next(iter(topmost(new)), None)
 
     def _living(self, pid: Optional[int]) -> Optional[Candidate]:
         process = self._processes.read(pid) if pid else None

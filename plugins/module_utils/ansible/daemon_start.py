@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who starts a daemon: a running supervisor of ours as a transient job, else a live systemd as a transient unit.
+"""Who starts a daemon: a running supervisor of ours as a transient job, else a live systemd as a unit, else an Upstart.
 
 Never this process: what it starts is in the login session that the task came in through, and ends with it.
 """
@@ -10,11 +10,12 @@ import contextlib
 import os
 import pwd
 import shlex
-from typing import Any, NamedTuple, Optional, Protocol
+from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 from ..dbus.sockets import SYSTEM_SOCKET, user_socket
 from ..inits import detect
-from ..inits.interface import main_pid
+from ..inits.errors import InitUnreachable
+from ..inits.interface import JobInit, main_pid
 from ..inits.launch import Launch, Started
 from ..inits.probes import SYSTEMD_SOCKET
 from ..inits.systemd import lingering
@@ -59,15 +60,19 @@ class Choice(NamedTuple):
 
 
 def choose(use: str) -> Choice:
-    """Return who starts daemons here for this user; ``use`` insists on foster or systemd."""
+    """Return who starts daemons here for this user; ``use`` insists on foster, systemd or upstart."""
     user = os.geteuid() != 0
     if use in ("auto", "foster"):
         path = user_socket(os.environ, os.geteuid()) if user else SYSTEM_SOCKET
         pid = detect.listener(path)
         if pid is not None:
-            return Choice(FosterRunner(path, pid, user))
+            return Choice(foster_runner(path, pid, user))
     if use in ("auto", "systemd"):
         found = _systemd(user)
+        if found is not None:
+            return found
+    if use in ("auto", "upstart"):
+        found = _upstart(use, user)
         if found is not None:
             return found
     seen = detect.describe(os.environ)
@@ -95,52 +100,78 @@ def _systemd(user: bool) -> Optional[Choice]:
     return Choice(Transient(f"unix:path={runtime_folder(os.environ)}/systemd/private", pid, user=True))
 
 
-class FosterRunner:
-    """Transient jobs of the supervisor that listens at ``path``: job files that are gone after the next boot."""
+def _upstart(use: str, user: bool) -> Optional[Choice]:
+    from ..inits.upstart.init import Upstart
 
-    name = "foster"
+    if use == "auto" and not (os.environ.get("UPSTART_SESSION") if user else detect.upstart()):
+        return None
 
-    def __init__(self, path: str, pid: int, user: bool) -> None:
+    def connect() -> JobInit:
+        return Upstart.open(os.environ, user)
+
+    try:
+        pid = connect().pid
+    except InitUnreachable as error:
+        return Choice(None, str(error))
+    return Choice(JobRunner("upstart", pid, user, connect, upstart_options))
+
+
+def foster_runner(path: str, pid: int, user: bool) -> JobRunner:
+    """Return the supervisor that listens at ``path``, for jobs in a folder that is gone after the next boot."""
+    folder = os.path.join(os.path.dirname(path), "jobs")
+    return JobRunner("foster", pid, user, lambda: Supervisor.open(f"unix:path={path}", folder), job_options)
+
+
+class JobRunner:
+    """Jobs of an init, each for one daemon. ``connect`` opens it, and ``options`` makes a job of a launch."""
+
+    def __init__(
+        self, name: str, pid: int, user: bool, connect: Callable[[], JobInit],
+        options: Callable[[Launch], dict[str, Any]],
+    ) -> None:  # fmt: skip
+        self.name = name
         self.pid = pid
         self.user = user
-        self._address = f"unix:path={path}"
-        self._folder = os.path.join(os.path.dirname(path), "jobs")
+        self._connect = connect
+        self._options = options
 
     def start(self, launch: Launch) -> Started:
         """Define and start the job; return its main process. Raise TaskError with how it has failed."""
-        text = write_job(job_from_options(launch.unit, job_options(launch)))
+        options = self._options(launch)
         _prepare_output(launch)
         try:
-            outcome = self._converge("started", launch.unit, launch, text)
+            outcome = self._converge("started", launch.unit, launch, write_job(job_from_options(launch.unit, options)))
         except TaskError:
             with contextlib.suppress(TaskError):
                 self._converge("absent", launch.unit, launch)
             raise
         pid = next((main_pid(each) for each in outcome.job["instances"]), None)
+        if options.get("task"):  # it has ended, and has put the daemon into the background
+            self._converge("absent", launch.unit, launch)
         return Started(pid or 0, self.name, launch.unit)
 
     def stop(self, name: str, timeout: float) -> bool:
         """End what is left of the job and forget it; return whether there was one."""
-        if not os.path.lexists(os.path.join(self._folder, f"{name}.conf")):
+        if self._connect().definitions.read(name).text is None:
             return False
         return self._converge("absent", name, Launch(name, (), timeout=timeout)).difference.changed
 
     def main_pid(self, name: str) -> int:
         """Return the main process of the job, 0 where there is none."""
-        instances = (Supervisor.open(self._address, self._folder).describe(name).get(name) or {}).get("instances", ())
+        instances = (self._connect().describe(name).get(name) or {}).get("instances", ())
         return next((main_pid(each) for each in instances), None) or 0
 
     def _converge(self, state: str, name: str, launch: Launch, text: Optional[str] = None) -> Outcome:
         request = Request(
             name=name,
-            folder=self._folder,
+            folder="",
             state=state,
             text=text,
             wait_timeout=launch.timeout + launch.stop[1],
             stay_up=launch.stay_up,
             user=self.user,
         )
-        return Convergence(request, lambda: Supervisor.open(self._address, self._folder)).run()
+        return Convergence(request, self._connect).run()
 
 
 def job_options(launch: Launch) -> dict[str, Any]:
@@ -168,6 +199,21 @@ def job_options(launch: Launch) -> dict[str, Any]:
         "env": list(launch.environment) or None,
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def upstart_options(launch: Launch) -> dict[str, Any]:
+    """Return the launch as a job that Upstart takes. Raise TaskError for what it cannot do.
+
+    Nobody knows how often a daemon forks that goes into the background by itself, and Upstart has to be told. So its
+    start is a task, as of an init script: it has ended when the daemon is in the background, which Upstart adopts.
+    """
+    if launch.notify:
+        raise TaskError(
+            "notify_await: Upstart does not wait for sd_notify; leave it out, or let the supervisor start the daemon "
+            "(role foster.init.supervisor)."
+        )
+    options = {name: value for name, value in job_options(launch).items() if name not in ("expect", "start_timeout")}
+    return {**options, "task": True} if launch.forking else options
 
 
 def _prepare_output(launch: Launch) -> None:

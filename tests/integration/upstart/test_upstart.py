@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from module_utils.ansible import daemon_options
 from module_utils.ansible.converge import Outcome
+from module_utils.ansible.daemon import Daemon
+from module_utils.ansible.daemon_start import Choice, JobRunner, upstart_options
 from module_utils.ansible.errors import TaskError
 from module_utils.ansible.facts import Facts
 from module_utils.inits.errors import InitError, InitUnreachable
@@ -240,3 +244,89 @@ def test_facts_of_a_job_and_why_another_one_does_not_run(session: Any) -> None:
     assert (process["kind"], process["pid"], process["ppid"]) == ("main", session.main("web"), session.pid)
     assert [proof["escaped"] for proof in facts["web"]["escape"]] == [True]
     assert facts["later"]["why_not_running"]["reason"].endswith("has not come true: started web KIND=a")
+
+
+FORKER = """\
+import os, sys, time
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+if sys.argv[1:]: open(sys.argv[1], "w").write(f"{os.getpid()}\\n")
+time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def daemon(session: Any, tmp_path: Path) -> Iterator[Any]:
+    """What the module daemon does, with this init as the only one that can be asked; all of it is ended."""
+    runner = JobRunner("upstart", session.pid, True, session.init, upstart_options)
+    used: list[dict[str, Any]] = []
+
+    def task(state: str = "started", **options: Any) -> dict[str, Any]:
+        given = {**daemon_options_defaults(), "state": state, **options}
+        used.append(given)
+        made = Daemon(daemon_options.read(given, False), str(tmp_path / "records"), lambda _use: Choice(runner))
+        return {**made.run(), "changed": made.difference.changed}
+
+    yield task
+    for given in used:
+        if given["state"] == "started":
+            task("stopped", **{key: value for key, value in given.items() if key not in ("state", "notify_await")})
+    assert list(session.jobs.iterdir()) == []
+
+
+def daemon_options_defaults() -> dict[str, Any]:
+    return {
+        "chdir": "/", "background": False, "make_pidfile": False, "remove_pidfile": False, "notify_await": False,
+        "notify_timeout": 30.0, "stay_up": 0.2, "no_close": False, "on_outdated": "none", "use": "auto",
+        "retry": "KILL/10",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A program that no other process here executes, so that no other one is taken for the daemon."""
+    path = tmp_path / "forker"
+    path.write_text(f"#!/usr/bin/env python3\n{FORKER}")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_daemon_in_the_foreground_is_a_job_until_it_is_stopped(daemon: Any, session: Any, program: Path) -> None:
+    program.write_text(program.read_text().replace("os.fork()", "0").replace("os.setsid()", ""))
+    options = {"exec": str(program), "background": True}
+    first = daemon(**options)
+    assert (first["daemon"]["started_by"], first["escape"]["ppid"]) == ("upstart", session.pid)
+    assert [path.stem for path in session.jobs.iterdir()] == [first["daemon"]["unit"]]
+    again = daemon(**options)
+    assert (again["changed"], again["daemon"]["pid"]) == (False, first["daemon"]["pid"])
+    assert daemon("stopped", **options)["daemon"]["running"] is False
+
+
+@pytest.mark.skipif("UPSTART_INIT" not in os.environ, reason="our supervisor ends what a task leaves behind")
+@pytest.mark.parametrize("with_pidfile", [True, False])
+def test_a_daemon_that_forks_is_found_though_upstart_does_not_follow_it(
+    daemon: Any, session: Any, program: Path, with_pidfile: bool
+) -> None:
+    file = program.with_suffix(".pid")
+    options: dict[str, Any] = {"exec": str(program)}
+    if with_pidfile:
+        options.update(args=[str(file)], pidfile=str(file))
+    first = daemon(**options)
+    assert (first["daemon"]["started_by"], first["escape"]["ppid"]) == ("upstart", session.pid)
+    if with_pidfile:
+        assert first["daemon"]["pid"] == int(file.read_text())
+    assert list(session.jobs.iterdir()) == []
+    again = daemon(**options)
+    assert (again["changed"], again["daemon"]["pid"]) == (False, first["daemon"]["pid"])
+
+
+def test_a_daemon_that_fails_leaves_no_job(daemon: Any, program: Path) -> None:
+    program.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(TaskError, match="exit status 1"):
+        daemon(exec=str(program))
+
+
+def test_upstart_does_not_wait_for_a_daemon_that_says_when_it_is_ready(daemon: Any, program: Path) -> None:
+    with pytest.raises(TaskError, match=r"notify_await: Upstart does not wait for sd_notify"):
+        daemon(exec=str(program), background=True, notify_await=True)
