@@ -184,18 +184,18 @@ class Systemd:
     def explain(self, name: str, instance: str) -> dict[str, Any]:
         """Return why the instance does not run, as far as systemd has kept it."""
         unit = _unit(name, instance)
-        found = self._manager.unit(unit, (*_UNIT, *failure.START, "ActiveEnterTimestamp"), failure.PROPERTIES)
+        found = self._manager.unit(unit, (*_UNIT, *failure.START, "InactiveEnterTimestamp"), failure.PROPERTIES)
         told: dict[str, Any] = {"job": name, "instance": instance, "goal": "stop", "state": "waiting", "failure": None}
         if found["ActiveState"] == "failed":
             log_tail = failure.journal(unit, failure.start_of(found), self._manager.user)
             told["failure"] = failure.failure(found, log_tail)
             told["reason"] = f"It has failed (systemd says {found['Result']})"
-        elif found["ActiveEnterTimestamp"]:
+        elif found["InactiveEnterTimestamp"]:
             told["reason"] = "It has ended or was stopped, and nothing has started it since"
         elif self.enabled(name):
-            told["reason"] = "Nothing has started it since this systemd began: its start on has not come true"
+            told["reason"] = "systemd knows of no start of it: its start on has not come true"
         else:
-            told["reason"] = "Nothing has started it: it has no start on, so it is started by hand only"
+            told["reason"] = "systemd knows of no start of it: it has no start on, so it is started by hand only"
         return told
 
     def look(self, name: str) -> str:

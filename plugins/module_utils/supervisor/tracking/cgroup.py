@@ -2,8 +2,8 @@
 """One cgroup for each instance, below the supervisor's own (cgroups(7)).
 
 The supervisor steps into the instance's cgroup, starts the process there and steps back, so that a process is born
-where it
-belongs and no child can escape before it has been moved. With systemd as PID 1 only a delegated cgroup is used.
+where it belongs and no child can escape before it has been moved. With systemd as PID 1 only a delegated cgroup is
+used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import errno
 import os
 from typing import Optional
 
-from . import proc
+from . import delegation, proc
 
 _PROCS = "cgroup.procs"
 
@@ -205,14 +205,4 @@ def _problem(folder: str) -> str:
     """Return why no cgroups may be made in ``folder``: read-only, or not delegated by systemd; "" where they may."""
     if not os.access(os.path.join(folder, _PROCS), os.W_OK) or not os.access(folder, os.W_OK):
         return f"{folder} is not writable for this user"
-    if not os.path.isdir("/run/systemd/system"):
-        return ""
-    for attribute in ("trusted.delegate", "user.delegate"):  # systemd's CGROUP_DELEGATION.md
-        try:
-            if os.getxattr(folder, attribute) == b"1":
-                return ""
-        except OSError:
-            continue
-    if os.geteuid() != 0:
-        return ""  # below user@.service everything that is writable was delegated
-    return f"systemd has not delegated {folder}: its unit needs Delegate=yes"
+    return delegation.problem(folder)

@@ -50,7 +50,7 @@ class FakeManager:
         state = "active" if name in self.running else "inactive"
         return {
             "ActiveState": state, "SubState": "running", "NeedDaemonReload": False,
-            "InvocationID": self.running.get(name, b""), "InactiveExitTimestamp": 0, "ActiveEnterTimestamp": 0,
+            "InvocationID": self.running.get(name, b""), "InactiveExitTimestamp": 0, "InactiveEnterTimestamp": 0,
             "MainPID": os.getpid(), "ControlPID": 0, "ControlGroup": "/x",
             **self.failure,
         }  # fmt: skip
@@ -313,7 +313,7 @@ def test_why_a_unit_does_not_run_is_said_as_far_as_systemd_knows(converge, manag
     assert "start on has not come true" in init.explain("web", "")["reason"]
     manager.enabled.clear()
     assert "by hand only" in init.explain("web", "")["reason"]
-    manager.failure = {**NO_FAILURE, "ActiveEnterTimestamp": 7}
+    manager.failure = {**NO_FAILURE, "InactiveEnterTimestamp": 7}
     assert init.explain("web", "")["reason"].startswith("It has ended or was stopped")
     manager.failure = {
         **NO_FAILURE,
