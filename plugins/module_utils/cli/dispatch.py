@@ -16,6 +16,9 @@ def run(argv: list[str]) -> int:
         argv = argv[1:]
         name = argv[0]
     if name in SUPERVISOR:
+        from ..supervisor.lean import spare_inspect
+
+        spare_inspect()
         from ..supervisor.main import main as supervise
 
         return int(supervise(argv) or 0)

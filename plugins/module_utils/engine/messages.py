@@ -51,6 +51,8 @@ class Start:
 
 @dataclass(frozen=True)
 class Stop:
+    """Stop the instance that ``env`` selects, or ``instance`` names."""
+
     request: Optional[int]
     job: str
     env: Env = ()
@@ -60,6 +62,8 @@ class Stop:
 
 @dataclass(frozen=True)
 class Restart:
+    """Stop the running instance that ``env`` selects, or ``instance`` names, and start it again."""
+
     request: Optional[int]
     job: str
     env: Env = ()
@@ -250,6 +254,8 @@ class EndFamily:
 
 @dataclass(frozen=True)
 class SetTimer:
+    """Answer with TimerFired in ``seconds``; a timer of that name that runs already is set anew."""
+
     key: InstanceKey
     name: str
     seconds: float
@@ -257,6 +263,8 @@ class SetTimer:
 
 @dataclass(frozen=True)
 class CancelTimer:
+    """Let the timer go, which is set."""
+
     key: InstanceKey
     name: str
 

@@ -43,12 +43,16 @@ class Match:
 
 @dataclass(frozen=True)
 class And:
+    """Both have come true."""
+
     left: Condition
     right: Condition
 
 
 @dataclass(frozen=True)
 class Or:
+    """One of them has come true."""
+
     left: Condition
     right: Condition
 
