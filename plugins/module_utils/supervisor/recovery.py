@@ -58,7 +58,7 @@ class Recovery:
         job, name, kind, earliest, latest = record
         stat = proc.stat(pid)
         ours = stat is not None and earliest is not None and earliest <= stat.start_time <= latest
-        if stat is not None and ours and (stat.state not in "ZX" or stat.parent == os.getpid()):
+        if stat is not None and ours and (not stat.ended or stat.parent == os.getpid()):
             self._alive[pid] = ((job, name), _KINDS[kind])
         else:
             self._ended[pid] = ((job, name), _KINDS[kind])
@@ -110,7 +110,7 @@ class Recovery:
         found = []
         for pid in pids:
             stat = proc.stat(pid)
-            if pid in self._alive or stat is None or stat.session != pid or stat.state in "ZX":
+            if pid in self._alive or stat is None or stat.session != pid or stat.ended:
                 continue
             found.append(stat)
         found.sort(key=lambda stat: stat.start_time)

@@ -8,6 +8,8 @@ import signal
 from pathlib import Path
 
 import pytest
+from module_utils.supervisor.tracking import proc
+from program import system_python
 
 OLDER_KERNEL = str(Path(__file__).resolve().parent / "older_kernel.py")
 PROGRAMS = ["today", "before 6.15"]
@@ -106,3 +108,51 @@ def netlink_sockets(supervisor):
     }
     folder = Path(f"/proc/{supervisor.daemon.pid}/fd")
     return len([each for each in folder.iterdir() if os.readlink(each)[8:-1] in inodes])
+
+
+LEAVING = """
+import ctypes, os, platform, signal, threading
+if os.getpid() != os.getsid(0):
+    os.setsid()
+threading.Thread(target=signal.pause).start()
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)
+"""
+
+
+def leaving(supervisor):
+    """Return the command line of a program whose first thread leaves the others alone: it looks like a zombie."""
+    path = supervisor.folder / "leaving.py"
+    path.write_text(LEAVING)
+    path.chmod(0o644)
+    return f"{system_python()} -S {path}"
+
+
+def has_left(pid):
+    stat = proc.stat(pid)
+    return stat is not None and stat.first_left
+
+
+def has_ended(pid):
+    stat = proc.stat(pid)
+    return stat is None or stat.ended
+
+
+def test_a_job_whose_first_thread_has_left_is_not_started_a_second_time(supervisor):
+    supervisor.define("a", f"respawn\nexec {leaving(supervisor)}\n")
+    supervisor.call("a", "Start")
+    main = supervisor.main("a")
+    supervisor.wait_for(lambda: has_left(main), "the end of its first thread")
+    supervisor.kill()
+    supervisor.start()
+    assert (supervisor.main("a"), supervisor.family("a")) == (main, [main])
+    supervisor.call("a", "Stop")
+    assert has_ended(main)
+
+
+def test_a_process_whose_first_thread_has_left_is_not_left_behind(supervisor):
+    supervisor.define("a", f"kill timeout 2\nexec sh -c '{leaving(supervisor)} & exec sleep 1000'\n")
+    supervisor.call("a", "Start")
+    supervisor.wait_for(lambda: any(map(has_left, supervisor.family("a"))), "the end of its first thread")
+    (left,) = filter(has_left, supervisor.family("a"))
+    supervisor.call("a", "Stop")
+    assert has_ended(left)

@@ -45,7 +45,7 @@ class _Followed:
         self.pid = pid
         self.start_time = stat.start_time if stat is not None else None
         self.told = told
-        self.status = 0 if stat is not None and stat.ended else None
+        self.status = 0 if stat is not None and stat.first_left else None
         self.complete = False  # the connector has told of the end of the whole process
         self.lost = False  # the connector may have told, but was not heard
         self.waiting: Optional[TimerHandle] = None  # for the connector, or to look again

@@ -12,7 +12,10 @@ _KEEPS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # C
 
 
 class Stat(NamedTuple):
-    """Fields of /proc/PID/stat; ``start_time`` is in clock ticks since boot, ``name`` at most 15 bytes."""
+    """Fields of /proc/PID/stat; ``start_time`` is in clock ticks since boot, ``name`` at most 15 bytes.
+
+    ``state`` is that of the first thread, and ``threads`` counts it for as long as nobody has reaped the process.
+    """
 
     pid: int
     state: str
@@ -21,10 +24,16 @@ class Stat(NamedTuple):
     session: int
     start_time: int
     name: str = ""
+    threads: int = 1
 
     @property
     def ended(self) -> bool:
-        """Tell whether it is only waiting to be reaped."""
+        """Tell whether it is only waiting to be reaped; a first thread may have left the others running."""
+        return self.state in "ZX" and self.threads < 2
+
+    @property
+    def first_left(self) -> bool:
+        """Tell whether its first thread has ended, with the others or before them."""
         return self.state in "ZX"
 
 
@@ -64,7 +73,9 @@ def stat(pid: int) -> Optional[Stat]:
     end = data.rindex(b")")
     fields = data[end + 2 :].split()
     name = data[data.index(b"(") + 1 : end].decode(errors="replace")
-    return Stat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), name)
+    return Stat(
+        pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), name, int(fields[17])
+    )
 
 
 def start_time(pid: int) -> Optional[int]:

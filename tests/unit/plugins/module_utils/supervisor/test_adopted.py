@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -66,9 +67,11 @@ class Stranger:
         self._parent = 0
 
     def close(self):
+        stat = proc.stat(self.pid)
+        if stat is not None and stat.parent == self._parent:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         os.close(self._release)
-        if proc.stat(self.pid) is not None:
-            os.kill(self.pid, signal.SIGKILL)
         if self._parent:
             os.waitpid(self._parent, 0)
         for descriptor in (self._read, self._write, self._hold):
@@ -219,8 +222,10 @@ def test_a_process_whose_first_thread_left_early_has_the_status_of_the_rest(loop
     if followed == "before":
         adopted.follow(each.pid, ends.append)
     each.go_on()
-    while (stat := proc.stat(each.pid)) is not None and not stat.ended:
+    while (stat := proc.stat(each.pid)) is not None and not stat.first_left:
         loop.turn(0.05)
+    assert stat is not None
+    assert not stat.ended
     if followed == "after":
         adopted.follow(each.pid, ends.append)
     loop.turn()
