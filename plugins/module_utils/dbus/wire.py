@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turn the body of a message into Python values and back.
 
-<<<<<<< HEAD
-The types that Upstart's API uses (``s o g b u i h as ao aas a(si)`` and ``v``, ``a{sv}`` of those) are done here,
-strictly: every
-length is checked against the buffer before it is used. Everything else is written by ``compose``, and read
-by jeepney, see ``generic``.
-=======
 The types that Upstart's API uses (``s o g b u i h as ao aas a(si)`` and ``v``, ``a{sv}`` of those) are done here, and
 for reading those of systemd's that a job needs (``t``, ``ay`` and arrays of flat structs). Strictly: every length is
-checked against the buffer before it is used. Everything else is jeepney's, see ``generic``.
->>>>>>> 35ade43 (Hand a job over to systemd: a unit for it by one table of stanzas, over its own socket, with proof)
+checked against the buffer before it is used. Everything else is written by ``compose``, and read by jeepney, see
+``generic``: a target may not have it.
 Source of the format: the D-Bus specification, "Marshaling (Wire Format)".
 """
 
@@ -154,6 +148,21 @@ def _read_variant(data: bytes, pos: int, order: str) -> tuple[tuple[str, Any], i
     return (signature, value), pos
 
 
+def _read_properties(data: bytes, pos: int, order: str) -> tuple[dict[str, tuple[str, Any]], int]:
+    length, pos = _read_uint(data, pos, order)
+    pos = (pos + 7) & ~7
+    end = pos + length
+    if length > MAX_ARRAY or end > len(data):
+        raise ProtocolError("an array goes beyond the end of the message")
+    values = {}
+    while pos < end:
+        name, pos = _read_string(data, (pos + 7) & ~7, order)
+        values[name], pos = _read_variant(data, pos, order)
+    if pos != end:
+        raise ProtocolError("an array does not end where it says")
+    return values, pos
+
+
 class _NotSimple(Exception):
     """A value of a type that is left to jeepney."""
 
@@ -172,6 +181,7 @@ _READERS: dict[str, _Reader] = {
     "t": _read_long,
     "ay": _read_bytes,
     "v": _read_variant,
+    "a{sv}": _read_properties,
 }
 
 
