@@ -185,7 +185,7 @@ def job_options(launch: Launch) -> dict[str, Any]:
         text = f"{text} >>{shlex.quote(launch.output)} 2>&1"
     options: dict[str, Any] = {
         "description": f"{launch.command[0]}, started by foster.init.daemon",
-        "exec": text,
+        **_started_by(text),
         "expect": "notify" if launch.notify else "auto" if launch.forking else None,
         "start_timeout": int(launch.timeout) or 1,
         "kill_signal": name_of(launch.stop[0]),
@@ -199,6 +199,15 @@ def job_options(launch: Launch) -> dict[str, Any]:
         "env": list(launch.environment) or None,
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _started_by(command: str) -> dict[str, str]:
+    """Return the stanza that executes ``command``: in a line of a job file a line break would become a space."""
+    if "\n" not in command:
+        return {"exec": command}
+    if any(line.strip() == "end script" for line in command.split("\n")):
+        raise TaskError("args: a line of an argument cannot be `end script`, which ends the script of a job.")
+    return {"script": f"exec {command}"}
 
 
 def upstart_options(launch: Launch) -> dict[str, Any]:

@@ -321,6 +321,13 @@ def test_a_daemon_that_forks_is_found_though_upstart_does_not_follow_it(
     assert (again["changed"], again["daemon"]["pid"]) == (False, first["daemon"]["pid"])
 
 
+def test_a_line_break_in_an_argument_reaches_the_daemon(daemon: Any, program: Path) -> None:
+    program.write_text("#!/usr/bin/env python3\nimport time\ntime.sleep(1000)\n")
+    told = daemon(exec=str(program), args=["one\ntwo's", "three"], background=True)
+    words = Path(f"/proc/{told['daemon']['pid']}/cmdline").read_text().split("\0")
+    assert words[-3:] == ["one\ntwo's", "three", ""]
+
+
 def test_a_daemon_that_fails_leaves_no_job(daemon: Any, program: Path) -> None:
     program.write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(TaskError, match="exit status 1"):
