@@ -11,6 +11,7 @@ different.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -176,6 +177,7 @@ INTROSPECTABLE = Interface(INTROSPECTABLE_INTERFACE, (Method("Introspect", (), (
 # ---- object paths -------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=256)  # a start sends ten signals of the same instance
 def escape(element: str) -> str:
     """Return ``element`` as one element of an object path: ``_`` when empty, other bytes than letters and digits as
     ``_xx``.
