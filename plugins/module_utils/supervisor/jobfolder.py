@@ -9,6 +9,7 @@ job.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from . import linux
 from .loop import READ, Loop
 
 _LARGEST = 1 << 20  # bytes; a job file is text that somebody wrote
+_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _EVENTS = (
     linux.IN_ATTRIB
     | linux.IN_CLOSE_WRITE
@@ -162,7 +164,11 @@ class JobFolder:
 
         ``only``: look at these jobs and leave others alone, whose files somebody may be writing.
         """
-        current = self.paths()
+        try:
+            current = self.paths()
+        except OSError as error:  # what could not be looked at is not gone
+            self._warn(f"{error.filename}: cannot be looked at: {error.strerror}; jobs stay as they are")
+            return
         for name in [name for name in self._known if name not in current and (only is None or name in only)]:
             del self._known[name]
             self._gone(name)
@@ -227,9 +233,17 @@ class _NotAJob(Exception):
 
 
 def _walk(folder: str) -> list[tuple[str, str]]:
-    """Return (path, name below the folder) of all files, sorted; links to folders are not followed."""
+    """Return (path, name below the folder) of all files, sorted; links to folders are not followed.
+
+    A folder that is not there, or not for us, has none. Raises OSError when the fault is on our side.
+    """
+
+    def failed(error: OSError) -> None:
+        if error.errno in _OURS:
+            raise error
+
     found = []
-    for path, folders, names in os.walk(folder):
+    for path, folders, names in os.walk(folder, onerror=failed):
         folders.sort()
         for name in sorted(names):
             full = os.path.join(path, name)

@@ -174,7 +174,7 @@ def spawn(what: Plan, output: int, around: Surroundings, execute: Optional[Execu
         program = find_program(what.argv[0], what.env)
         duplicates = [(around.null_fd, 0), (output, 1), (output, 2)]
         if what.script is not None:
-            script = script_descriptor(what.script)
+            script = _step("script", script_descriptor, what.script)
             duplicates.append((script, SCRIPT_FD))
         duplicates.extend(what.extra)
         return _execute(program, what, duplicates, execute or posix_spawn)
@@ -220,14 +220,16 @@ def fork_child(what: Plan, output: int, around: Surroundings) -> tuple[int, int,
     else it yields
     ``step errno``. Raises SpawnError.
     """
-    status_read, status_write = os.pipe2(os.O_CLOEXEC)
-    go_read, go_write = os.pipe2(os.O_CLOEXEC)
+    pipes: list[int] = []
     try:
+        pipes += os.pipe2(os.O_CLOEXEC)
+        pipes += os.pipe2(os.O_CLOEXEC)
         pid = os.fork()
     except OSError as error:
-        for fd in (status_read, status_write, go_read, go_write):
+        for fd in pipes:
             os.close(fd)
         raise SpawnError("fork", error.errno or errno.EAGAIN) from None
+    status_read, status_write, go_read, go_write = pipes
     if pid == 0:
         try:
             os.close(go_write)
@@ -276,7 +278,7 @@ def _step(name: str, action: Callable[..., Any], *arguments: Any) -> Any:
 def _child(what: Plan, output: int, around: Surroundings) -> None:
     job = what.job
     _step("setsid", os.setsid)
-    script = script_descriptor(what.script) if what.script is not None else -1
+    script = _step("script", script_descriptor, what.script) if what.script is not None else -1
     _descriptors(job, output, script, around)
     for fd, number in what.extra:
         _step("descriptors", os.dup2, fd, number)

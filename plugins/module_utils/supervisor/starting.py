@@ -11,6 +11,7 @@ from typing import Optional
 
 from ..engine.messages import InstanceKey, Spawn, SpawnFailed
 from ..job.model import Job, ProcessKind
+from .console import Descriptors
 from .means import Inputs, Means
 from .processes import Processes
 from .readiness.watcher import Watcher
@@ -52,7 +53,7 @@ class Starter:
                 what = self._equip(watcher, what)
             what = what._replace(mark=self._means.families.mark(key), extra=(*_copies(effect.files), *what.extra))
             if self._means.console.takes(job):
-                what = what._replace(extra=(*what.extra, *self._means.console.descriptors(job)))
+                what = what._replace(extra=(*what.extra, *self._console(job)))
             elif job.console == "log":
                 output = self._log(key, job)
             started = self._means.kernel.start(what, self._means.null_fd if output < 0 else output, folder_name(*key))
@@ -78,6 +79,12 @@ class Starter:
             return watcher.equip(what)
         except OSError as error:
             raise SpawnError("expect", error.errno or errno.EIO) from None
+
+    def _console(self, job: Job) -> Descriptors:
+        try:
+            return self._means.console.descriptors(job)
+        except OSError as error:
+            raise SpawnError("console", error.errno or errno.EIO) from None
 
     def _log(self, key: InstanceKey, job: Job) -> int:
         """Return a descriptor that leads to the instance's log."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
@@ -201,3 +202,18 @@ def test_a_name_with_dots_leads_nowhere_else(folder, report, tmp_path, name):
     folder.reload()
     assert "evil" not in report.jobs.values()
     assert folder.path_of("../outside") is None
+
+
+def test_jobs_stay_while_their_folder_cannot_be_looked_at(folder, report, tmp_path, monkeypatch):
+    """A supervisor that was out of descriptors for a moment took every job for removed."""
+    (tmp_path / "first" / "a.conf").write_text("exec one\n")
+    folder.reload()
+
+    def out_of_descriptors(path):
+        raise OSError(errno.EMFILE, "Too many open files", path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", out_of_descriptors)
+        folder.reload()
+    assert report.gone == []
+    assert report.warnings == [f"{tmp_path / 'first'}: cannot be looked at: Too many open files; jobs stay as they are"]

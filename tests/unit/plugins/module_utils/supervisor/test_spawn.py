@@ -173,3 +173,33 @@ def test_a_child_that_was_killed_before_it_may_go_on_is_no_error(around):
     os.close(status)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(go)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_child_for_which_no_descriptors_are_left_is_a_step_that_fails(around, monkeypatch, left):
+    """It ended the supervisor."""
+    made = []
+
+    def pipe2(flags):
+        if len(made) == left:
+            raise OSError(errno.EMFILE, "Too many open files")
+        made.append(os.pipe())
+        return made[-1]
+
+    monkeypatch.setattr(spawn.os, "pipe2", pipe2)
+    with pytest.raises(SpawnError) as caught:
+        spawn.fork_child(planned("true", nice=1), around.null_fd, around)
+    assert (caught.value.step, caught.value.errno) == ("fork", errno.EMFILE)
+    for fd in (fd for pipe in made for fd in pipe):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+
+def test_a_script_for_which_no_descriptor_is_left_is_a_step_that_fails(around, monkeypatch):
+    def none_left(*_arguments):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(spawn, "script_descriptor", none_left)
+    with pytest.raises(SpawnError) as caught:
+        run(planned("true\ntrue", script=True), around)
+    assert (caught.value.step, caught.value.errno) == ("script", errno.EMFILE)
