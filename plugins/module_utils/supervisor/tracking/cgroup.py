@@ -16,6 +16,7 @@ from typing import Optional
 from . import delegation, proc
 
 _PROCS = "cgroup.procs"
+_LONGEST_NAME = 240  # bytes; a folder's name may have 255
 
 
 class Cgroups:
@@ -173,7 +174,13 @@ def folder_name(job: str, instance: str) -> str:
         letter if (letter.isalnum() and letter.isascii()) or letter in "-_:@" else f"%{ord(letter):x}."
         for letter in text
     )
-    return f"job-{safe}"[:240]
+    name = f"job-{safe}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    from hashlib import sha256  # only for such a name: it loads OpenSSL, 3 MB
+
+    digest = sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
+    return f"{name[: _LONGEST_NAME - 33]}-{digest}"
 
 
 def _own_folders() -> list[tuple[str, bool]]:
