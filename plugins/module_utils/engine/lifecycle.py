@@ -71,6 +71,7 @@ class Lifecycle:
                 self.advance(instance)
         elif goal == states.STOP:
             instance.replace = False
+            self._turn.cancel_timer(instance, "start")
             if state == states.RUNNING or (state == states.SPAWNED and ProcessKind.MAIN in instance.processes):
                 self.advance(instance)
             elif state == states.POST_STOP and self._turn.has_timer(instance, "respawn"):
@@ -99,8 +100,8 @@ class Lifecycle:
             instance.state = state
             self._turn.touch(instance)
             self._turn.announce("StateChanged", instance, state)
-            if old == states.SPAWNED:
-                self._turn.cancel_timer(instance, "start")
+            if old == states.SPAWNED and not (state == states.STOPPING and instance.goal == states.START):
+                self._turn.cancel_timer(instance, "start")  # a respawn has what is left of it
             if not self._enter[state](instance, old):
                 return
             state = self._next(instance)
@@ -348,15 +349,17 @@ class Lifecycle:
         elif name == "respawn":
             if instance.state == states.POST_STOP:
                 self.advance(instance)
-        elif name == "start" and instance.state == states.SPAWNED:
+        elif name == "start" and instance.goal == states.START:
             limit = instance.job.start_timeout
             self._turn.effects.append(Warn(f"not ready after {limit:g} seconds, stopped", instance.key))
-            self.not_ready(instance)
+            self._start_failed(instance)
 
     def not_ready(self, instance: Instance) -> None:
-        """The start has failed: what is waited for has not happened, or cannot happen any more."""
-        if instance.state != states.SPAWNED or instance.ready:
-            return
+        """The start has failed: what is waited for cannot happen any more."""
+        if instance.state == states.SPAWNED and not instance.ready:
+            self._start_failed(instance)
+
+    def _start_failed(self, instance: Instance) -> None:
         self.failed(instance, ProcessKind.MAIN.value, UNKNOWN)
         self.change_goal(instance, states.STOP)
         if instance.state == states.SPAWNED and not instance.spawning:

@@ -96,7 +96,7 @@ STANZAS: tuple[Stanza, ...] = (
          " Beyond: fork N, exit [N], auto, notify, listen [ADDRESS], dbus NAME, pidfile PATH, newline FD, check "
          "COMMAND."),
     _row("start timeout", "start_timeout", Seconds(), "SECONDS",
-         "The start has failed if the job is not ready by then.", beyond=True),
+         "The start has failed if the job is not ready by then, also if it was respawned meanwhile.", beyond=True),
     _row("watchdog", "watchdog", Seconds(), "SECONDS",
          "With expect notify: the main process is ended when it has not said WATCHDOG=1 for so long.", beyond=True),
     _row("ready on", "ready_on", _CONDITION, "EVENT [[KEY=]VALUE]... [and|or EVENT...]",

@@ -348,6 +348,35 @@ def test_start_timeout_fails_the_start() -> None:
     assert not host.timers
 
 
+def test_start_timeout_covers_the_respawns_of_a_start() -> None:
+    """A start whose process ended again and again before it was ready, but not too fast, was never answered."""
+    host = Driver("f: exec x; expect notify; start timeout 30; respawn; respawn delay 5; post-stop exec z")
+    request = host.start("f")
+    due = host.timers[("f", ""), "start"]
+    host.now += 20
+    host.exit("f", code=1)
+    host.exit("f", ProcessKind.POST_STOP)
+    host.fire("respawn", "f")
+    assert (host.status("f"), host.timers[("f", ""), "start"]) == ("start/spawned", due)
+    host.exit("f", code=1)
+    host.fire("start", "f")  # while its post-stop runs
+    assert (host.answer(request), host.status("f")) == ("Job failed to start", "stop/post-stop")
+    host.exit("f", ProcessKind.POST_STOP)
+    assert (host.status("f"), host.timers) == ("stop/waiting", {})
+
+
+def test_a_start_during_a_stop_has_the_whole_start_timeout() -> None:
+    host = Driver("f: exec x; expect notify; start timeout 30; respawn; post-stop exec z")
+    host.start("f")
+    host.exit("f", code=1)
+    host.stop("f", wait=False)
+    assert host.timers == {}
+    request = host.start("f")
+    host.exit("f", ProcessKind.POST_STOP)
+    host.ready("f")
+    assert (host.answer(request), host.status("f"), host.timers) == ("ok", "start/running", {})
+
+
 def test_start_timeout_is_cancelled_when_ready() -> None:
     host = Driver("f: exec x; expect notify; start timeout 30")
     host.start("f")
