@@ -2,14 +2,15 @@
 """How an instance's processes are signalled, and how its family is ended until nothing is left of it.
 
 Where there is cgroup.kill the kernel does it at once. Else whoever is found is killed, and it is looked again until
-nobody new is found: who forks faster than we look may not fork any more (RLIMIT_NPROC, not for root), and a process
-group dies as one. Most deaths are reported to us, but not those of processes that have other parents, as after a crash
-of the supervisor; so families that are being ended are looked at again, with growing pauses, as long as there are any.
+nobody new is found: a process group dies as one, also those in it that are being born; who forks faster than we look
+may not fork any more (RLIMIT_NPROC, not for root); and who also leaves its group each time is pursued. A family has
+ended when a look says that nobody can be left, not when nobody was seen. Most deaths are reported to us, but not those
+of processes that have other parents, as after a crash of the supervisor; so families that are being ended are looked at
+again, with growing pauses, as long as there are any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Optional
 
 from ..engine.messages import EndFamily, FamilyEnded, InstanceKey, Signal
@@ -19,10 +20,12 @@ from .loop import TimerHandle
 from .means import Inputs, Means
 from .processes import Processes
 from .tracking.cgroup import folder_name
+from .tracking.family import Look
 from .tracking.proc import Stat
 
 _SOON, _LATE = 0.01, 0.5  # seconds between looks
-_ROUNDS = 20  # in one go, while each one finds somebody new
+_ROUNDS = 5  # in one go, while each one finds somebody new
+_PURSUED = 100  # looks of a pursuit, in which who forks and ends is hit before it forks: some dozens, mostly
 _GIVE_UP = 10.0  # seconds after the first SIGKILL in which nothing may be left
 _FATAL = signal_number("KILL")
 _CONTINUE = signal_number("CONT")
@@ -45,7 +48,7 @@ class Ender:
         """Signal a process of an instance, its group, or its whole family."""
         number = signal_number(effect.signal)
         if effect.family:
-            self._sweep(effect.key, number, self._means.families.members)
+            self._signal_all(self._means.families.members(effect.key), number)
         pid = self._pid(effect.key, effect.kind)
         if pid is None:
             return
@@ -62,8 +65,8 @@ class Ender:
     def end_family(self, effect: EndFamily) -> None:
         """Begin to end what is left of an instance's family; FamilyEnded follows, at once if there is nothing."""
         key = effect.key
-        left = self._leftovers(key)
-        if not left:
+        look = self._look(key)
+        if look.gone:
             self._inputs.answer(FamilyEnded(key))
             return
         number = signal_number(effect.signal)
@@ -71,26 +74,18 @@ class Ender:
             self._ends[key] = None
             self._finish(key)
             return
-        for member in left:
-            self._means.kernel.signal_member(member, number)
-            self._means.kernel.signal_member(member, _CONTINUE)  # a stopped one would not hear it
+        self._signal_all(look.members, number)
+        self._signal_all(look.members, _CONTINUE)  # a stopped one would not hear it
         self._ends[key] = self._means.loop.call_later(effect.grace, lambda: self._finish(key))
         self._look_soon()
 
-    def _leftovers(self, key: InstanceKey) -> list[Stat]:
-        """Return who is left of the family, without the instance's own processes that still have something to do."""
-        families, known = self._means.families, self._processes.known
-        for _look in range(5 if families.cgroups is not None else 2):  # who forks and ends meanwhile may be missed
-            if families.cgroups is not None and not families.cgroups.members(folder_name(*key)):
-                return []
-            found = [
-                member
-                for member in families.members(key)
-                if member.pid not in known or known[member.pid].kind is ProcessKind.MAIN
-            ]
-            if found:
-                return found
-        return []
+    def _look(self, key: InstanceKey) -> Look:
+        """Look who is left of the family, without the instance's own processes that still have something to do."""
+        return self._means.families.look(key, self._is_busy)
+
+    def _is_busy(self, pid: int) -> bool:
+        tracked = self._processes.known.get(pid)
+        return tracked is not None and tracked.kind is not ProcessKind.MAIN
 
     def _finish(self, key: InstanceKey) -> None:
         if key not in self._ends:
@@ -104,28 +99,44 @@ class Ender:
         cgroups = self._means.families.cgroups
         self._means.kernel.settle()  # do not stand in a cgroup that is ended
         scripts = any(each.key == key and each.kind is not ProcessKind.MAIN for each in self._processes.known.values())
-        if cgroups is not None and not scripts and cgroups.kill(folder_name(*key)):
+        if cgroups is None or scripts or not cgroups.kill(folder_name(*key)):
+            self._sweep(key)
             return
-        self._sweep(key, _FATAL, self._leftovers)
+        for member in self._means.families.members(key):
+            if member.state in "ZX":  # cgroup.kill signals the first thread only, and that has ended: Linux 6.18
+                self._means.kernel.signal_member(member, _FATAL)
 
-    def _sweep(self, key: InstanceKey, number: int, find: Callable[[InstanceKey], list[Stat]]) -> None:
-        """Signal everybody; with SIGKILL also who was forked meanwhile, until nobody new is found."""
+    def _sweep(self, key: InstanceKey) -> None:
+        """Kill everybody, and who was forked meanwhile, until nobody new is found."""
+        killed: set[int] = set()
+        for _round in range(_ROUNDS):
+            look = self._look(key)
+            new = [member for member in look.members if member.pid not in killed]
+            if look.gone or (look.members and not new):
+                return
+            self._signal_all(new, _FATAL)
+            killed.update(member.pid for member in new)
+        self._means.families.pursue(key, self._is_busy, self._kill_at_once, self._bury, _PURSUED)
+
+    def _signal_all(self, members: list[Stat], number: int) -> None:
         kernel = self._means.kernel
-        signalled: set[int] = set()
-        for a_round in range(_ROUNDS):
-            new = [member for member in find(key) if member.pid not in signalled]
-            if not new:
-                return
-            for member in new:
-                if number == _FATAL:
-                    kernel.forbid_forks(member.pid)
-                kernel.signal_member(member, number)
-            if number != _FATAL:
-                return
-            if a_round:  # somebody forks: a group dies as one, also those that are being born
-                for group in {member.group for member in new}:
-                    kernel.signal_group(group, number)
-            signalled.update(member.pid for member in new)
+        if number == _FATAL:
+            for group in {member.group for member in members}:
+                if not self._is_busy(group):
+                    kernel.kill_group(group)
+            for member in members:
+                kernel.forbid_forks(member.pid)
+        for member in members:
+            kernel.signal_member(member, number)
+
+    def _kill_at_once(self, pid: int) -> None:
+        self._means.kernel.signal_process(pid, _FATAL)
+
+    def _bury(self, pid: int) -> None:
+        """Reap a zombie that nobody waits for."""
+        if pid not in self._processes.known and pid not in self._processes.helpers:
+            self._means.kernel.reap(pid)
+            self._means.families.reaped(pid)
 
     def _look_soon(self) -> None:
         self._pause = _SOON
@@ -148,8 +159,8 @@ class Ender:
     def check(self) -> None:
         """Report the families of which nothing is left, and remove the cgroups that are empty."""
         for key, timer in list(self._ends.items()):
-            left = self._leftovers(key)
-            if left and not self._too_long(key, left):
+            look = self._look(key)
+            if not look.gone and not self._too_long(key, look.members):
                 continue
             del self._ends[key]
             self._deadlines.pop(key, None)
@@ -168,6 +179,7 @@ class Ender:
         if due is None or self._means.loop.now() < due:
             return False
         names = ", ".join(f"{member.pid} ({member.name}, state {member.state})" for member in left[:8])
+        names = names or "processes that fork and end faster than they are seen"
         text = f"cannot be ended and are left behind: {names}"
         self._means.warn(f"{key[0]}: {text}")
         self._processes.past.note(key, text)

@@ -52,6 +52,6 @@ def _holder(lock: int) -> int:
     words = (os.pread(lock, 64, 0) or b"0").split()
     pid = int(words[0]) if words and words[0].isdigit() else 0
     stat = proc.stat(pid) if pid else None
-    if stat is None or stat.state in "ZX" or str(stat.start_time).encode() != words[-1]:
+    if stat is None or stat.ended or str(stat.start_time).encode() != words[-1]:
         return 0
     return pid

@@ -58,9 +58,8 @@ class Around:
         if last is not None and last.session not in (session, successor) and proc.stat(last.session) is None:
             count = 1  # who made the session has ended, and its own parent, which waited for it, as well
         for pid in proc.children(os.getpid()):
-            child = proc.stat(pid)
-            if child is not None and child.ended and pid != session and child.session in sessions:
-                count += pid not in self._processes.known
+            child = proc.stat(pid) if pid != session and pid not in self._processes.known else None
+            count += child is not None and child.ended and child.session in sessions
         return count
 
     def stopped(self, pid: int) -> bool:

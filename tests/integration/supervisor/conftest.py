@@ -155,11 +155,7 @@ class Supervisor:
         found = []
         for pid in proc.all_pids():
             stat = proc.stat(pid)
-            if (
-                proc.environment(pid).get("FOSTER_SUPERVISOR") == f"{self.folder}/run"
-                and stat
-                and stat.state not in "ZX"
-            ):
+            if proc.environment(pid).get("FOSTER_SUPERVISOR") == f"{self.folder}/run" and stat and not stat.ended:
                 found.append(pid)
         return found
 
@@ -207,3 +203,14 @@ def lasting() -> Iterator[Supervisor]:
     """One supervisor for all tests of a file, without cgroups where that can be had: as an ordinary user."""
     with running("nobody" if os.geteuid() == 0 and shutil.which("setpriv") else "own") as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def tree_program() -> Iterator[str]:
+    """Return the path of tree.c's program, which everybody may execute."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        subprocess.run(["cc", "-o", f"{folder}/tree", HERE / "tree.c", "-lpthread"], check=True)
+        yield f"{folder}/tree"

@@ -2,17 +2,22 @@
  * tree TOKEN WORD...: do one thing after the other; see trees.py. TOKEN is a file that every process keeps open.
  * fork: go on in the child, the parent exits 0. wait: the parent waits for it and exits as it did. stay: the parent
  * stays for ever. bear: go on in the parent, the child stays. die: go on in the child, the parent exits 1.
- * hop: fork and exit for ever, as fast as it goes for a while and then slower. */
+ * hop: fork and exit for ever, as fast as it goes for a while and then slower; leap: the same, each in a session of its
+ * own. leader: go on in another thread, the first one ends. sibling: go on in a child of our own parent. reaper: adopt
+ * the orphans of our own. group: a process group of its own. drop: go on as another user. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,8 +25,15 @@
 extern char **environ;
 static const char *self;
 
-static void live(void) { for (;;) pause(); }
+static _Noreturn void live(void) { for (;;) pause(); }
 static void *idle(void *nothing) { live(); return nothing; }
+
+static int perform(int count, char **words, int at);
+struct rest { int count; char **words; int at; };
+static void *go_on(void *rest) {
+  struct rest *mine = rest;
+  _exit(perform(mine->count, mine->words, mine->at));
+}
 
 static void notify(void) {
   const char *where = getenv("NOTIFY_SOCKET");
@@ -50,7 +62,12 @@ int main(int count, char **words) {
     if (fd < 0 || dup2(fd, 200) < 0) return 98;
     close(fd);
   }
-  for (int at = 2; at < count; at++) {
+  return perform(count, words, 2);
+}
+
+static int perform(int count, char **words, int at) {
+  const char *token = words[1];
+  for (; at < count; at++) {
     const char *word = words[at];
     pid_t child = 0;
     if (!strcmp(word, "fork") || !strcmp(word, "wait") || !strcmp(word, "stay") || !strcmp(word, "die")) {
@@ -65,7 +82,20 @@ int main(int count, char **words) {
         _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
       }
     } else if (!strcmp(word, "bear")) { if (fork() == 0) live(); }
-    else if (!strcmp(word, "setsid")) setsid();
+    else if (!strcmp(word, "sibling")) {
+      child = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+      if (child < 0) return 97;
+      if (child > 0) _exit(0);
+    } else if (!strcmp(word, "leader")) {
+      static struct rest mine;
+      pthread_t one;
+      mine = (struct rest){count, words, at + 1};
+      if (pthread_create(&one, 0, go_on, &mine)) return 94;
+      pthread_exit(0);
+    } else if (!strcmp(word, "setsid")) setsid();
+    else if (!strcmp(word, "reaper")) prctl(PR_SET_CHILD_SUBREAPER, 1);
+    else if (!strcmp(word, "group")) setpgid(0, 0);
+    else if (!strcmp(word, "drop")) { if (setuid(65534)) continue; }
     else if (!strcmp(word, "threads")) { pthread_t one; pthread_create(&one, 0, idle, 0); pthread_create(&one, 0, idle, 0); }
     else if (!strcmp(word, "pause")) usleep(100000);
     else if (!strcmp(word, "ignore")) signal(SIGTERM, SIG_IGN);
@@ -87,8 +117,9 @@ int main(int count, char **words) {
       execve(self, rest, *word == 'c' ? none : environ);
       return 96;
     } else if (!strncmp(word, "exit=", 5)) _exit(atoi(word + 5));
-    else if (!strcmp(word, "hop")) {
+    else if (!strcmp(word, "hop") || !strcmp(word, "leap")) {
       for (long hops = 0;; hops++) {
+        if (*word == 'l') setsid();
         child = fork();
         if (child > 0) _exit(0);
         if (child < 0) _exit(1);

@@ -14,11 +14,14 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+TOP = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(TOP), str(TOP / "tests" / "lib")]
 
 from tests.integration.supervisor.conftest import running
 from tests.integration.supervisor.places import PLACES, TIDY, prefix
 from tests.integration.supervisor.trees import Trial, trees
+
+PATIENCE = 12.0  # seconds until an answer; on a busy machine most come within 5
 
 
 def campaign(place: str, program: str, count: int, seed: int) -> int:
@@ -29,17 +32,22 @@ def campaign(place: str, program: str, count: int, seed: int) -> int:
         tokens.mkdir()
         tokens.chmod(0o777)
         found = supervisor.ask("Capabilities", "")
-        problems = Trial(str(supervisor.folder), program, supervisor.connect).run(
-            list(itertools.islice(trees(seed), count)), 16
-        )
+        trial = Trial(str(supervisor.folder), program, supervisor.connect)
+        problems = trial.run(list(itertools.islice(trees(seed), count)), 16)
         if problems:
             print(supervisor.output()[-4000:])
             print("\n".join(problems), flush=True)
     subprocess.run(TIDY, check=True)
     taken = time.monotonic() - began
+    answers = ", ".join(f"{member.lower()} {seconds:.1f} s" for member, (seconds, _job) in trial.longest.items())
     print(
-        f"{place}: {count} trees in {taken:.0f} s, {len(problems)} failed; cgroup {found['cgroup']}, uid {found['uid']}"
+        f"{place}: {count} trees in {taken:.0f} s, {len(problems)} failed; longest {answers}; "
+        f"cgroup {found['cgroup']}, uid {found['uid']}",
+        flush=True,
     )
+    for member, (seconds, job) in trial.longest.items():
+        if seconds > PATIENCE:
+            print(f"slow {member}:\n{job}", flush=True)
     return len(problems)
 
 

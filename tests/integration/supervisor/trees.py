@@ -7,6 +7,7 @@ each process of a tree holds a file open that is the tree's own, whatever else i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import threading
@@ -46,41 +47,40 @@ def trees(seed: int) -> Iterator[Tree]:
 def _words(chance: random.Random) -> Iterator[str]:
     for _fork in range(chance.randint(0, 6)):
         yield from _between(chance)
-        yield chance.choice(("fork", "fork", "fork", "wait", "stay", "bear", "die"))
+        yield chance.choice(("fork", "fork", "fork", "wait", "stay", "bear", "die", "sibling"))
     yield from _between(chance)
-    yield chance.choice(("live", "live", "live", "live", "exit=0", "exit=3", "kill", "freeze", "hop"))
+    yield chance.choice(("live", "live", "live", "live", "exit=0", "exit=3", "kill", "freeze", "hop", "leap"))
 
 
 def _between(chance: random.Random) -> Iterator[str]:
     for word in ("setsid", "exec", "clear", "threads", "pause", "ignore", "pidfile", "notify", "newline", "listen"):
         if chance.random() < 0.13:
             yield word
-    if chance.random() < 0.05:
-        yield "freeze"
+    for word in ("freeze", "leader", "reaper", "group", "drop"):
+        if chance.random() < 0.05:
+            yield word
 
 
 def left(token: str) -> list[int]:
     """Return the living processes that hold ``token`` open: told from outside, through /proc."""
     found = []
     for name in os.listdir("/proc"):
-        if name.isdigit() and _holds(name, token) and _lives(name):
+        if name.isdigit() and _holds(name, token):
             found.append(int(name))
     return found
 
 
 def _holds(pid: str, token: str) -> bool:
+    """Tell whether a thread of it does: the first one may have ended, and its descriptors with it."""
     try:
-        return os.readlink(f"/proc/{pid}/fd/{_FD}") == token
+        threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return False
-
-
-def _lives(pid: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b") ")[2][:1] not in b"ZX"
-    except OSError:
-        return False
+    for thread in threads:
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/task/{thread}/fd/{_FD}") == token:
+                return True
+    return False
 
 
 class Stuck(AssertionError):
@@ -95,6 +95,7 @@ class Trial:
         self._program = program
         self._open = open_connection
         self._local = threading.local()
+        self.longest = {"Start": (0.0, ""), "Stop": (0.0, "")}  # seconds until each was answered, and what it was
 
     def run(self, chosen: list[Tree], threads: int = 12) -> list[str]:
         """Try each tree, many at a time; return a sentence for each promise that was broken."""
@@ -148,9 +149,13 @@ class Trial:
         """Call a method; that a start or stop fails is right for many trees, that it is not answered never is."""
         if not hasattr(self._local, "connection"):
             self._local.connection = self._open()
+        began = time.monotonic()
         try:
             return self._local.connection.call(path, interface, member, signature, *values, timeout=LONGEST)
         except BusError as error:
             if error.short in ("Timeout", "NoReply", "UnknownMethod", "UnknownJob"):
                 raise Stuck(f"{member} was not answered: {error}\n{text}") from None
             return ([],)
+        finally:
+            if member in self.longest:
+                self.longest[member] = max(self.longest[member], (time.monotonic() - began, text))

@@ -64,3 +64,4 @@ class Check(Looking):
             self._limit.cancel()
         if self._running:
             self._around.signal(self._running, signal.SIGKILL, group=True)
+            self._running = 0  # if it has succeeded all the same: that is no news of the next process

@@ -83,10 +83,16 @@ class Cgroups:
         return os.path.join(self.root, name)
 
     def prepare(self, name: str, settings: tuple[tuple[str, str], ...] = ()) -> None:
-        """Make the cgroup ``name`` and write ``settings`` (cgroup v2 files); raise OSError."""
+        """Make the cgroup ``name`` and write ``settings`` (cgroup v2 files); raise OSError.
+
+        One that nobody is in is made anew: what a job has set there, for cgroups of its own, may keep processes out.
+        """
         folder = self.path(name)
-        with contextlib.suppress(FileExistsError):
+        try:
             os.mkdir(folder)
+        except FileExistsError:
+            if self.remove(name):
+                os.mkdir(folder)
         if self.unified:
             for key, value in settings:
                 self._enable(key.split(".", 1)[0])
@@ -118,8 +124,11 @@ class Cgroups:
             self._inside = False
 
     def members(self, name: str) -> list[int]:
-        """Return the pids in ``name``, zombies included where the kernel lists them."""
-        return [int(word) for word in (proc.read(os.path.join(self.root, name, _PROCS)) or b"").split()]
+        """Return the pids in ``name`` and in what the job has made below; zombies too where the kernel lists them."""
+        found: list[int] = []
+        for folder in _tree(self.path(name)):
+            found.extend(int(word) for word in (proc.read(os.path.join(folder, _PROCS)) or b"").split())
+        return found
 
     def names(self) -> list[str]:
         """Return the cgroups that exist."""
@@ -145,9 +154,10 @@ class Cgroups:
             os.close(fd)
 
     def remove(self, name: str) -> bool:
-        """Remove the cgroup ``name``; return False while something is in it."""
+        """Remove the cgroup ``name`` with what the job has made below; return False while something is in it."""
         try:
-            os.rmdir(self.path(name))
+            for folder in reversed(_tree(self.path(name))):
+                os.rmdir(folder)
         except FileNotFoundError:
             return True
         except OSError:
@@ -181,6 +191,16 @@ def folder_name(job: str, instance: str) -> str:
 
     digest = sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
     return f"{name[: _LONGEST_NAME - 33]}-{digest}"
+
+
+def _tree(folder: str) -> list[str]:
+    """Return ``folder`` and the cgroups below, parents before their children."""
+    found = [folder]
+    for each in found:  # which grows meanwhile
+        with contextlib.suppress(OSError):
+            if os.stat(each).st_nlink > 2:  # kernfs counts the folders below
+                found.extend(entry.path for entry in os.scandir(each) if entry.is_dir(follow_symlinks=False))
+    return found
 
 
 def _own_folders() -> list[tuple[str, bool]]:

@@ -10,13 +10,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from typing import Optional, Protocol
+from typing import NamedTuple, Optional, Protocol
 
 from ...engine.messages import InstanceKey
 from . import mark, proc
 from .cgroup import Cgroups, folder_name
 
 _Keep = Callable[[str, object], None]  # into the ledger: (key, record or None)
+_LOOKS = 5  # at a family that is not seen, and not seen to be gone
+
+
+class Look(NamedTuple):
+    """``members``: the living processes, the oldest first. ``gone``: there is nobody, for sure.
+
+    Neither is so where somebody forks and ends faster than it is looked.
+    """
+
+    members: list[proc.Stat]
+    gone: bool
 
 
 class Owned(Protocol):
@@ -43,6 +54,7 @@ class Families:
         self._marks: dict[InstanceKey, int] = {}
         self._owners: dict[int, InstanceKey] = {}  # by mark
         self._orphans: dict[int, Optional[InstanceKey]] = {}
+        self._zombies: set[int] = set()  # children of ours that were seen to have ended, until they are reaped
         self._scattered: set[InstanceKey] = set()  # was there before us: its orphans have other parents
 
     def mark(self, key: InstanceKey) -> int:
@@ -76,14 +88,61 @@ class Families:
             self._keep(f"mark/{key[0]}//{key[1]}", None)
 
     def members(self, key: InstanceKey) -> list[proc.Stat]:
-        """Return the living processes of ``key``, the oldest first."""
-        if self.cgroups is not None:
-            pids = self.cgroups.members(folder_name(*key))
-        else:
-            pids = self._by_mark(key)
-        own = os.getpid()  # we stand in the cgroup of what we have just started
-        found = [stat for pid in pids if pid != own and (stat := proc.stat(pid)) is not None and not stat.ended]
+        """Return the living processes of ``key``, the oldest first; who forks and ends meanwhile may be missed."""
+        return self._living(self._pids(key))
+
+    def look(self, key: InstanceKey, spare: Callable[[int], bool]) -> Look:
+        """Look until somebody is found, or nobody can be there any more; but for the pids that ``spare`` knows.
+
+        Orphans become our children, at the end of the list, and none leaves it but by us. So where each of the family
+        that is listed was a zombie before the list was read, nobody lives: the top of who does would be listed.
+        """
+        for _look in range(_LOOKS):
+            pids = [pid for pid in self._pids(key) if not spare(pid)]
+            members = self._living(pids)
+            if members or not pids:
+                return Look(members, not members)
+        # Others have the orphans of a scattered family: no look tells for sure.
+        return Look([], self.cgroups is None and key in self._scattered)
+
+    def pursue(
+        self, key: InstanceKey, spare: Callable[[int], bool], strike: Callable[[int], None],
+        bury: Callable[[int], None], rounds: int,
+    ) -> None:  # fmt: skip
+        """Call ``strike`` with each process of ``key`` as soon as it is seen, until none is seen or ``rounds`` times.
+
+        For those who fork, leave their group and end, again and again: nothing else comes between look and blow. Who
+        has ended is given to ``bury``, to be reaped: the list of our children stays short.
+        """
+        for _round in range(rounds):
+            pids = [pid for pid in self._pids(key) if not spare(pid)]
+            if not pids:
+                return
+            for pid in reversed(pids):
+                strike(pid)
+            living = {member.pid for member in self._living(pids)}
+            for pid in pids:
+                if pid not in living:
+                    bury(pid)
+
+    def _living(self, pids: Collection[int]) -> list[proc.Stat]:
+        found = []
+        own = os.getpid()
+        for pid in pids:
+            stat = proc.stat(pid)
+            if stat is None:
+                continue
+            if not stat.ended:
+                found.append(stat)
+            elif stat.parent == own:
+                self._zombies.add(pid)
         return sorted(found, key=lambda stat: (stat.start_time, stat.pid))
+
+    def _pids(self, key: InstanceKey) -> list[int]:
+        """Return the processes of ``key``, without the zombies that are known."""
+        own = os.getpid()  # we stand in the cgroup of what we have just started
+        pids = self.cgroups.members(folder_name(*key)) if self.cgroups is not None else self._by_mark(key)
+        return [pid for pid in pids if pid != own]
 
     def _by_mark(self, key: InstanceKey) -> list[int]:
         number = self._marks.get(key)
@@ -94,6 +153,8 @@ class Families:
         known = self._known()
         found: list[int] = []
         for pid in proc.children(os.getpid()):
+            if pid in self._zombies:
+                continue
             tracked = known.get(pid)
             if (tracked.key if tracked is not None else self._orphan_of(pid)) == key:
                 found.append(pid)
@@ -108,6 +169,7 @@ class Families:
 
     def reaped(self, pid: int) -> None:
         """A child of ours is gone; its pid may come again."""
+        self._zombies.discard(pid)
         self._orphans.pop(pid, None)
 
     def has(self, key: InstanceKey, pid: int) -> bool:
@@ -115,7 +177,8 @@ class Families:
         if pid <= 1 or pid == os.getpid():
             return False
         if self.cgroups is not None:
-            return any(path.endswith(f"/{self.cgroups.folder}/{folder_name(*key)}") for path in proc.cgroups(pid))
+            part = f"/{self.cgroups.folder}/{folder_name(*key)}/"
+            return any(part in f"{path}/" for path in proc.cgroups(pid))
         number = self._marks.get(key)
         if number is None or mark.of(pid) != number:
             return False

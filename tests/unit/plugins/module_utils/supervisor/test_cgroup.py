@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of cgroups."""
+"""Names of cgroups, and those that a job makes below its own."""
 
 from __future__ import annotations
 
 import os
 
-from ansible_collections.foster.init.plugins.module_utils.supervisor.tracking.cgroup import folder_name
+from ansible_collections.foster.init.plugins.module_utils.supervisor.tracking.cgroup import Cgroups, folder_name
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,3 +30,26 @@ def test_long_names_that_differ_at_their_end_never_share_a_cgroup(start, first, 
 @given(first=st.tuples(_NAMES, _NAMES), second=st.tuples(_NAMES, _NAMES))
 def test_two_instances_never_share_a_cgroup(first, second):
     assert first == second or folder_name(*first) != folder_name(*second)
+
+
+def test_what_a_job_has_made_below_its_cgroup_is_part_of_it(tmp_path):
+    for number, folder in enumerate(("job-a", "job-a/one", "job-a/one/two", "job-b"), 1):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "cgroup.procs").write_text(f"{number}\n")
+    assert Cgroups(str(tmp_path), True).members("job-a") == [1, 2, 3]
+
+
+def test_a_cgroup_is_removed_with_what_is_below_unless_something_is_in_it(tmp_path):
+    (tmp_path / "job-a" / "one" / "two").mkdir(parents=True)
+    (tmp_path / "job-b" / "one").mkdir(parents=True)
+    (tmp_path / "job-b" / "busy").touch()
+    cgroups = Cgroups(str(tmp_path), True)
+    assert (cgroups.remove("job-a"), cgroups.remove("job-b"), cgroups.remove("job-c")) == (True, False, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job-b"]
+
+
+def test_a_cgroup_that_nobody_is_in_is_made_anew_for_the_next_process(tmp_path):
+    """A job that had given controllers to cgroups of its own could not be started again there."""
+    (tmp_path / "job-a" / "one").mkdir(parents=True)
+    Cgroups(str(tmp_path), True).prepare("job-a")
+    assert list((tmp_path / "job-a").iterdir()) == []

@@ -6,11 +6,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.foster.init.plugins.module_utils.supervisor.tracking import mark, proc
-from ansible_collections.foster.init.plugins.module_utils.supervisor.tracking.family import Families
+from ansible_collections.foster.init.plugins.module_utils.supervisor.tracking.family import Families, Look
 
 KEY, OTHER = ("a", ""), ("b", "")
 
@@ -114,3 +115,102 @@ def test_a_zombie_still_has_its_mark(families):
     assert found is not None
     assert (found.ended, families.owner(child)) == (True, KEY)
     os.waitpid(child, 0)
+
+
+def test_a_process_whose_first_thread_has_ended_lives(families):
+    """/proc calls it a zombie. It was left behind by a stop."""
+    program = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); "
+    with mark.worn(families.mark(KEY)):
+        child = subprocess.Popen([sys.executable, "-c", f"{program}ctypes.CDLL(None).pthread_exit(None)"])
+    try:
+        while (found := proc.stat(child.pid)) is None or found.state != "Z":
+            assert child.poll() is None, "it has ended"
+        assert [member.pid for member in families.members(KEY)] == [child.pid]
+    finally:
+        child.kill()
+        child.wait()
+
+
+class Chain:
+    """Our children, as they are at each look: (pid, state); the last look stays. All of them carry the mark."""
+
+    def __init__(self, *looks: str) -> None:
+        self.looks = [look.split() for look in looks]
+        self.at = -1
+
+    def children(self, _pid):
+        self.at = min(self.at + 1, len(self.looks) - 1)
+        return [int(each[:-1]) for each in self.looks[self.at]]
+
+    def stat(self, pid):
+        state = next(each[-1] for each in self.looks[self.at] if int(each[:-1]) == pid)
+        return proc.Stat(pid, state, os.getpid(), pid, pid, pid)
+
+
+@pytest.fixture
+def chain(monkeypatch, families):
+    families.mark(KEY)
+
+    def make(*looks: str) -> None:
+        it = Chain(*looks)
+        monkeypatch.setattr(proc, "children", it.children)
+        monkeypatch.setattr(proc, "stat", it.stat)
+        monkeypatch.setattr(proc, "descendants", lambda _pid: [])
+        monkeypatch.setattr(mark, "of", lambda _pid: families.mark(KEY))
+
+    return make
+
+
+def look(families) -> Look:
+    return families.look(KEY, lambda pid: pid == 99)
+
+
+@pytest.mark.parametrize("looks", [("",), ("1Z", "1Z"), ("1Z 2Z", "2Z")])
+def test_a_family_is_gone_when_all_were_zombies_before_the_look(chain, families, looks):
+    chain(*looks)
+    assert look(families) == Look([], True)
+
+
+def test_who_was_born_while_its_parent_ended_is_found_by_another_look(chain, families):
+    chain("1Z", "1Z 2Z", "1Z 2Z 3S")
+    assert [member.pid for member in look(families).members] == [3]
+
+
+def test_a_family_that_forks_and_ends_faster_than_it_is_seen_is_not_gone(chain, families):
+    """It was taken for gone after two looks, and left behind."""
+    chain(*(" ".join(f"{pid}Z" for pid in range(1, last)) for last in range(2, 20)))
+    assert look(families) == Look([], False)
+
+
+def test_who_is_to_be_spared_neither_counts_nor_hides_others(chain, families):
+    chain("99S 1Z", "99S 1Z 2S")
+    assert [member.pid for member in look(families).members] == [2]
+
+
+def test_a_zombie_is_looked_at_once_until_it_is_reaped(chain, families, monkeypatch):
+    """Thousands of them, looked at each time, kept the supervisor from reaping them."""
+    chain("1Z 2Z")
+    assert look(families).gone
+    monkeypatch.delattr(proc, "stat")
+    assert look(families).gone
+    families.reaped(1)
+    with pytest.raises(AttributeError):
+        look(families)
+
+
+def test_a_pursuit_strikes_who_is_new_and_buries_who_has_ended_until_nobody_is_seen(chain, families):
+    chain("1S 99S", "1Z 2S", "2Z 3Z", "3Z")
+    did: list[object] = []
+
+    def bury(pid: int) -> None:
+        did.append(("bury", pid))
+
+    families.pursue(KEY, lambda pid: pid == 99, did.append, bury, 100)
+    assert did == [1, 2, 1, ("bury", 1), 3, 2, ("bury", 2), ("bury", 3)]
+
+
+def test_a_pursuit_has_an_end(chain, families):
+    chain("1S")
+    struck: list[int] = []
+    families.pursue(KEY, lambda _pid: False, struck.append, lambda _pid: None, 7)
+    assert struck == [1] * 7

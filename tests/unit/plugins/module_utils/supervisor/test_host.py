@@ -22,6 +22,7 @@ from ansible_collections.foster.init.plugins.module_utils.supervisor.means impor
 from ansible_collections.foster.init.plugins.module_utils.supervisor.recovery import Recovery
 from ansible_collections.foster.init.plugins.module_utils.supervisor.spawn import SpawnError
 from ansible_collections.foster.init.plugins.module_utils.supervisor.tracking import proc
+from ansible_collections.foster.init.plugins.module_utils.supervisor.tracking.family import Look
 
 FIRST = 10_000_000  # above any pid: nothing real is touched
 
@@ -106,6 +107,9 @@ class NoFamily:
 
     def members(self, key):
         return []
+
+    def look(self, key, spare):
+        return Look([], True)
 
     def mark(self, key):
         return 0
