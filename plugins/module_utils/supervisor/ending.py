@@ -103,7 +103,7 @@ class Ender:
             self._sweep(key)
             return
         for member in self._means.families.members(key):
-            if member.state in "ZX":  # cgroup.kill signals the first thread only, and that has ended: Linux 6.18
+            if member.first_left:  # cgroup.kill signals the first thread only, and that has ended: Linux 6.18
                 self._means.kernel.signal_member(member, _FATAL)
 
     def _sweep(self, key: InstanceKey) -> None:

@@ -33,7 +33,7 @@ from ..engine.messages import (
     Undefine,
     Warn,
 )  # fmt: skip
-from ..job.model import Job
+from ..job.model import Job, ProcessKind
 from . import explain, report, telling
 from .ending import Ender
 from .history import History
@@ -152,9 +152,19 @@ class Host:
 
         def fired() -> None:
             self._timers.pop(slot, None)
+            if effect.name == "start":
+                self._tell_what_it_waits_for(effect.key)
             self.submit(TimerFired(*slot))
 
         self._timers[slot] = self.loop.call_later(effect.seconds, fired)
+
+    def _tell_what_it_waits_for(self, key: InstanceKey) -> None:
+        """A start has taken too long: say what has not happened, as long as somebody knows."""
+        instance = self.engine.instance(key)
+        pid = instance.processes.get(ProcessKind.MAIN, 0) if instance is not None else 0
+        tracked = self.processes.known.get(pid)
+        if tracked is not None and tracked.watcher is not None and not tracked.watcher.done:
+            self._warn(Warn(f"it waits for {tracked.watcher.waits_for()}", key))
 
     def _cancel_timer(self, effect: Union[SetTimer, CancelTimer]) -> None:
         timer = self._timers.pop((effect.key, effect.name), None)

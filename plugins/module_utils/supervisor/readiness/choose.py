@@ -25,9 +25,12 @@ def started(pid: int) -> Choice:
 
 
 def heads(members: Sequence[Stat]) -> list[Stat]:
-    """Return the members that are not descended from another one, the oldest first."""
+    """Return the members that are not descended from another one, the oldest first.
+
+    They were looked at one after the other: where each seems to descend from another one, all are returned.
+    """
     pids = {member.pid for member in members}
-    found = [member for member in members if member.parent not in pids]
+    found = [member for member in members if member.parent not in pids] or members
     return sorted(found, key=lambda member: (member.start_time, member.pid))
 
 

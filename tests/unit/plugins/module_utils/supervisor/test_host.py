@@ -220,6 +220,17 @@ def test_a_child_that_has_just_been_reaped_is_still_known_as_a_job_s_until_other
     assert place.host.processes.job_of_child(FIRST) is None
 
 
+def test_a_start_that_has_taken_too_long_says_what_it_waits_for(place, tmp_path):
+    place.define("a", f"expect pidfile {tmp_path}/x.pid\nstart timeout 5\nexec sleep 1\n")
+    place.start("a")
+    place.loop.now = lambda: 1e9
+    place.loop.turn()
+    assert place.warnings[-2:] == [
+        f"a: it waits for {tmp_path}/x.pid to be written; it does not exist",
+        "a: not ready after 5 seconds, stopped",
+    ]
+
+
 def test_history_tells_how_processes_ended(place):
     place.define("a", "respawn\nexec sleep 1\n")
     place.start("a")
