@@ -46,6 +46,7 @@ class Loop:
         self.now = clock
         self._epoll = select.epoll()
         self._watched: dict[int, Callable[[int], None]] = {}
+        self._fresh: set[int] = set()  # watched since the kernel was asked: what it said of such a number is not of it
         self._timers: list[tuple[float, int, TimerHandle]] = []
         self._many = _MANY  # timers, with cancelled ones, at which those are swept out
         self._order = itertools.count()
@@ -59,6 +60,7 @@ class Loop:
             self._epoll.modify(fd, events)
         else:
             self._epoll.register(fd, events)
+            self._fresh.add(fd)
         self._watched[fd] = callback
 
     def unwatch(self, fd: int) -> None:
@@ -109,9 +111,11 @@ class Loop:
 
     def turn(self, longest: Optional[float] = 0.0) -> None:
         """Wait at most ``longest`` seconds (None: as long as it takes) and dispatch what is ready."""
-        for fd, events in self._epoll.poll(self._patience(longest), 64):
+        ready = self._epoll.poll(self._patience(longest), 64)
+        self._fresh.clear()
+        for fd, events in ready:
             callback = self._watched.get(fd)
-            if callback is not None:
+            if callback is not None and fd not in self._fresh:
                 callback(events)
         self._run_timers()
 

@@ -124,3 +124,29 @@ def test_a_timer_in_years_lets_the_loop_wait_for_other_things(loop):
     os.close(reader)
     os.close(writer)
     assert seen == [READ]
+
+
+def test_what_was_ready_before_a_descriptor_was_closed_is_not_told_of_its_successor(loop):
+    """The number of a closed descriptor comes again at once, and what it stands for may not be ready at all."""
+    seen = []
+    pipes = [os.pipe() for _unused in range(3)]
+    (one, other), quiet = (pipes[0][0], pipes[1][0]), pipes[2][0]
+
+    def replace(fd, number):
+        """Put the quiet pipe in the place of ``number``."""
+        seen.append(fd)
+        os.read(fd, 1)
+        loop.unwatch(number)
+        os.dup2(quiet, number)
+        loop.watch(number, READ, lambda _events: seen.append("successor"))
+
+    loop.watch(one, READ, lambda _events: replace(one, other))
+    loop.watch(other, READ, lambda _events: replace(other, one))
+    for _reader, writer in pipes[:2]:
+        os.write(writer, b"x")
+    loop.turn()
+    assert seen in ([one], [other])
+    for number in (one, other):
+        loop.unwatch(number)
+    for fd in (fd for pipe in pipes for fd in pipe):
+        os.close(fd)
