@@ -5,4 +5,4 @@ from __future__ import annotations
 
 
 class StartError(Exception):
-    """The supervisor cannot start: one sentence that says why and what to do."""
+    """The supervisor cannot start, or not anew: one sentence that says why and what to do."""

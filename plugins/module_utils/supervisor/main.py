@@ -354,10 +354,17 @@ class Supervisor:
             os.rmdir(self.paths.run)
 
     def _plan_reexec(self) -> None:
+        problem = reexec.problem()
+        if problem is not None:
+            raise StartError(problem)
         self.loop.call_later(0.0, self.reexec)
 
     def reexec(self) -> None:
         """Execute the program anew in the same process: the jobs stay our children, connections end."""
+        problem = reexec.problem()
+        if problem is not None:
+            self.warn(f"goes on as it is, and is not executed anew: {problem}")
+            return
         host = self.host
         host.pump()
         for control in self.controls:

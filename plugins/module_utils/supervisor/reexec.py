@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Optional
 
 from .options import STATE_FD, split_command
 from .spawn import SCRIPT_FD
@@ -55,6 +55,14 @@ def own_descriptors(kept: set[int]) -> int:
         os.close(null)
     os.set_inheritable(SCRIPT_FD, False)
     return SCRIPT_FD
+
+
+def problem() -> Optional[str]:
+    """Return why this program cannot be executed again, None where it can: there is no way back from the attempt."""
+    for path, mode in ((sys.executable, os.X_OK), (sys.argv[0], os.R_OK)):
+        if not os.access(path, mode):
+            return f"{path} is not there any more, or cannot be used; install the supervisor again"
+    return None
 
 
 def execute_anew(state: dict[str, Any], keep: Iterable[int]) -> NoReturn:
