@@ -129,6 +129,8 @@ jobs:
       description:
         - The last failure with process, exit status, signal or step, and the last lines of the log.
         - With C(too_often), it was one end more than the respawn limit allows.
+        - With C(timeout) V(start), it was not ready in time, and C(waited_for) says what had not happened.
+        - With C(never), it could not become ready any more, and that says why.
       type: dict
       returned: when there was one
     why_not_running:

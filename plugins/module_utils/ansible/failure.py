@@ -27,6 +27,11 @@ def how(failure: Mapping[str, Any]) -> str:
         number = failure.get("errno")
         reason = f": {_REASONS.get((failure['step'], number)) or os.strerror(number)}" if number else ""
         return f"its {process} could not be started, because the step {failure['step']} failed{reason}"
+    if failure.get("timeout") == "start":
+        waited = f"; it waited for {failure['waited_for']}" if failure.get("waited_for") else ""
+        return f"its {process} was not ready within its start timeout{waited}"
+    if failure.get("never"):
+        return f"its {process} could not become ready any more: {failure['never']}"
     often = ", more often than its respawn limit allows" if failure.get("too_often") else ""
     if failure.get("signal") is not None:
         return f"its {process} was ended by signal {failure['signal']}{often}"

@@ -62,6 +62,11 @@ def failure_text(job: str, failure: dict[str, Any]) -> str:
         how = f"could not be started: {failure['step']}: {reason}"
     elif failure.get("exit_status") is not None:
         how = f"exited with status {failure['exit_status']}"
+    elif failure.get("timeout") == "start":
+        waited = f"; it waited for {failure['waited_for']}" if failure.get("waited_for") else ""
+        how = f"was not ready within its start timeout{waited}"
+    elif failure.get("never"):
+        how = f"could not become ready any more: {failure['never']}"
     else:
         how = "failed"
     if failure.get("too_often"):

@@ -124,9 +124,13 @@ class Ready:
 
 @dataclass(frozen=True)
 class Never:
-    """What ``expect`` waits for cannot happen any more: the start has failed now, not when its timeout has run out."""
+    """What ``expect`` waits for cannot happen any more: the start has failed now, not when its timeout has run out.
+
+    ``reason`` is for people.
+    """
 
     key: InstanceKey
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,10 +161,14 @@ class FamilyEnded:
 
 @dataclass(frozen=True)
 class TimerFired:
-    """A timer set with SetTimer has run out; ``name`` is kill, start, respawn, ..."""
+    """A timer set with SetTimer has run out; ``name`` is kill, start, respawn, ...
+
+    ``waited_for``: what has not happened until then, for people, where the host knows it.
+    """
 
     key: InstanceKey
     name: str
+    waited_for: str = ""
 
 
 @dataclass(frozen=True)

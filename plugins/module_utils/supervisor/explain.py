@@ -162,7 +162,10 @@ def _waiting(host: Host, job: Job, start_on: Optional[Tree], instance: str) -> d
 def _failure(failure: dict[str, Any]) -> str:
     process = failure["process"]
     if failure.get("timeout") == "start":
-        return "it was not ready within its start timeout"
+        waited = f"; it waited for {failure['waited_for']}" if failure.get("waited_for") else ""
+        return f"it was not ready within its start timeout{waited}"
+    if "never" in failure:
+        return f"it could not become ready any more: {failure['never']}"
     if "step" in failure:
         import os
 

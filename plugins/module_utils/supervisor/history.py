@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Callable, NamedTuple, Optional
 
-from ..engine.messages import InstanceKey, ProcessExited, SpawnFailed, TimerFired
+from ..engine.messages import InstanceKey, Never, ProcessExited, SpawnFailed, TimerFired
 from .tracking import proc
 
 _LENGTH = 20  # processes remembered for each job
@@ -77,7 +77,10 @@ class History:
         if isinstance(message, SpawnFailed):
             return {"process": message.kind.value, "step": message.step, "errno": message.errno}
         if isinstance(message, TimerFired):
-            return {"process": "main", "timeout": message.name}
+            waited = {"waited_for": message.waited_for} if message.waited_for else {}
+            return {"process": "main", "timeout": message.name, **waited}
+        if isinstance(message, Never):
+            return {"process": "main", "never": message.reason}
         return None
 
     def seen(self, key: InstanceKey, members: Iterable[proc.Stat]) -> None:

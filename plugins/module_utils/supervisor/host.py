@@ -152,19 +152,20 @@ class Host:
 
         def fired() -> None:
             self._timers.pop(slot, None)
-            if effect.name == "start":
-                self._tell_what_it_waits_for(effect.key)
-            self.submit(TimerFired(*slot))
+            waits = self._what_it_waits_for(effect.key) if effect.name == "start" else ""
+            if waits:
+                self._warn(Warn(f"it waits for {waits}", effect.key))
+            self.submit(TimerFired(*slot, waits))
 
         self._timers[slot] = self.loop.call_later(effect.seconds, fired)
 
-    def _tell_what_it_waits_for(self, key: InstanceKey) -> None:
-        """A start has taken too long: say what has not happened, as long as somebody knows."""
+    def _what_it_waits_for(self, key: InstanceKey) -> str:
+        """Return what has not happened yet of a start, "" where nobody knows."""
         instance = self.engine.instance(key)
         pid = instance.processes.get(ProcessKind.MAIN, 0) if instance is not None else 0
         tracked = self.processes.known.get(pid)
-        if tracked is not None and tracked.watcher is not None and not tracked.watcher.done:
-            self._warn(Warn(f"it waits for {tracked.watcher.waits_for()}", key))
+        watcher = tracked.watcher if tracked is not None else None
+        return watcher.waits_for() if watcher is not None and not watcher.done else ""
 
     def _cancel_timer(self, effect: Union[SetTimer, CancelTimer]) -> None:
         timer = self._timers.pop((effect.key, effect.name), None)

@@ -83,7 +83,7 @@ class Around:
 
     def never(self, reason: str) -> None:
         self.warn(f"the start has failed: {reason}")
-        self._inputs.submit(Never(self._key))
+        self._inputs.submit(Never(self._key, reason))
 
     def extend(self, seconds: float) -> None:
         self._inputs.submit(Extend(self._key, seconds))

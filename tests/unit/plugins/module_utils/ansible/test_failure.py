@@ -24,6 +24,15 @@ from ansible_collections.foster.init.plugins.module_utils.cli.change import fail
         ({"process": "pre-start", "step": "exec", "errno": errno.ENOENT},
          "its pre-start process could not be started, because the step exec failed: there is no such program",
          "the pre-start process of web could not be started: exec: No such file or directory"),
+        ({"process": "main", "timeout": "start", "waited_for": "one of its processes to listen at 80"},
+         "its main process was not ready within its start timeout; it waited for one of its processes to listen at 80",
+         "the main process of web was not ready within its start timeout; it waited for one of its processes to listen "
+         "at 80"),
+        ({"process": "main", "timeout": "start"}, "its main process was not ready within its start timeout",
+         "the main process of web was not ready within its start timeout"),
+        ({"process": "main", "never": "descriptor 3 was closed without a newline"},
+         "its main process could not become ready any more: descriptor 3 was closed without a newline",
+         "the main process of web could not become ready any more: descriptor 3 was closed without a newline"),
     ],
 )  # fmt: skip
 def test_a_failure_is_told_as_the_end_of_a_sentence(failure, task, command):
