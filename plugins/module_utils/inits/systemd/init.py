@@ -28,7 +28,7 @@ from .units import Units, digest
 
 _JOB_FAILED = "org.foster.Init1.Error.JobFailed"
 _DROP_IN = "50-foster-env.conf"
-_UNIT = ("ActiveState", "SubState", "InvocationID", "NeedDaemonReload")
+_UNIT = ("ActiveState", "SubState", "InvocationID", "NeedDaemonReload", "UnitFileState")
 _SERVICE = ("MainPID", "ControlPID", "ControlGroup")
 _MEMBERS = {"start": "StartUnit", "restart": "RestartUnit", "stop": "StopUnit", "reload": "ReloadUnit"}
 _RELOADS = 60.0  # seconds for the reload signal
@@ -68,6 +68,7 @@ class Systemd:
         self._runtime = runtime
         self._started = Started(notes)
         self._failures: dict[str, Optional[dict[str, Any]]] = {}
+        self._file_states: dict[str, str] = {}  # of units that were looked at, as long as nothing is changed
 
     @classmethod
     def open(
@@ -114,6 +115,7 @@ class Systemd:
     def write(self, name: str, path: str, text: Optional[str]) -> None:
         """Put the unit into place, or remove it with all that was noted about it."""
         unit = os.path.basename(path)
+        self._file_states = {}
         before = jobfile.read(path)
         if text is None:
             jobfile.remove(path)
@@ -136,10 +138,16 @@ class Systemd:
     def enabled(self, name: str) -> Optional[bool]:
         """Return whether the unit is linked as its [Install] says."""
         path = self._units.path(name)
-        return os.path.lexists(path) and self._manager.file_state(os.path.basename(path)).startswith("enabled")
+        if not os.path.lexists(path):
+            return False
+        unit = os.path.basename(path)
+        # Of a loaded unit systemd remembers it; else it looks through the links of all units, which takes milliseconds.
+        state = self._file_states.get(unit) or self._manager.file_state(unit)
+        return state.startswith("enabled")
 
     def enable(self, names: Sequence[str], wanted: bool) -> None:
         """Link the units, or unlink them."""
+        self._file_states = {}
         units = [os.path.basename(self._units.path(name)) for name in names]
         self._manager.enable(units, wanted, self._units.folder == self._runtime)
 
@@ -148,19 +156,23 @@ class Systemd:
     def describe(self, *names: str) -> dict[str, dict[str, Any]]:
         """Return what is known of the jobs."""
         found = {}
-        for name in names or self._units.names():
+        wanted = names or tuple(self._units.names())
+        loaded = self._manager.units("*.service") if len(wanted) > 1 else None
+        for name in wanted:
             path = self._units.path(name)
             text = jobfile.read(path) if self._units.read(name).text is not None else None
             if text is not None:
-                found[name] = self._describe(name, path, digest(text))
+                found[name] = self._describe(name, path, digest(text), loaded)
         return found
 
-    def _describe(self, name: str, path: str, current: str) -> dict[str, Any]:
+    def _describe(self, name: str, path: str, current: str, loaded: Optional[Sequence[str]]) -> dict[str, Any]:
         unit = os.path.basename(path)
         older = self._started.read(unit)
         described: dict[str, Any] = {"name": name, "path": path, "digest": current, "instances": [], "unread": False}
-        for each in self._loaded(unit):
+        for each in self._loaded(unit) if loaded is None else _units_of(unit, loaded):
             properties = self._manager.unit(each, _UNIT, _SERVICE)
+            if each == unit:
+                self._file_states[unit] = properties["UnitFileState"]
             described["unread"] |= bool(properties["NeedDaemonReload"])
             if properties["ActiveState"] in _GOALS:
                 runs = older.get(_hex(properties["InvocationID"]), current)
@@ -352,6 +364,14 @@ class Systemd:
 
 def _unit(name: str, instance: str) -> str:
     return instance_unit(name, instance) if instance else unit_name(name)
+
+
+def _units_of(unit: str, loaded: Sequence[str]) -> list[str]:
+    """Return those of the loaded units that the unit file stands for."""
+    prefix, at, suffix = unit.partition("@.")
+    if not at:
+        return [unit] if unit in loaded else []
+    return [each for each in loaded if each.startswith(f"{prefix}@") and each.endswith(f".{suffix}")]
 
 
 def _instance(unit: str, properties: Mapping[str, Any]) -> dict[str, Any]:

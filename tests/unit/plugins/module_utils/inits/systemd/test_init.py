@@ -49,7 +49,8 @@ class FakeManager:
     def unit(self, name, properties=(), service=()):
         state = "active" if name in self.running else "inactive"
         return {
-            "ActiveState": state, "SubState": "running", "NeedDaemonReload": False,
+            "UnitFileState": self.file_state(name), "NeedDaemonReload": False,
+            "ActiveState": state, "SubState": "running",
             "InvocationID": self.running.get(name, b""), "InactiveExitTimestamp": 0, "InactiveEnterTimestamp": 0,
             "MainPID": os.getpid(), "ControlPID": 0, "ControlGroup": "/x",
             **self.failure,
@@ -271,6 +272,18 @@ def test_a_set_is_loaded_and_enabled_once_and_a_second_run_does_nothing(converge
     ]  # fmt: skip
     assert foreseen.difference.result(True) == done.difference.result(True)
     assert converge_set(SET, owner="shop").changed == [] and manager.told == []
+
+
+def test_of_a_set_the_instances_of_each_template_are_told_apart(converge_set, converge, manager):
+    texts = {"w": "instance $N\nexec a\n", "w2": "instance $N\nexec a\n", "b": "exec b\n"}
+    for name in ("w", "w2"):
+        converge(name=name, text=texts[name], env={"N": "1"})
+    found = converge_set(dict.fromkeys(texts), state="stopped")
+    assert found.changed == ["w", "w2"]
+    assert [told for told in manager.told if told.startswith("Stop")] == [
+        "StopUnit w@1.service",
+        "StopUnit w2@1.service",
+    ]
 
 
 def test_a_purge_removes_the_units_of_the_owner_and_no_others(converge_set, converge, manager, tmp_path):
