@@ -102,7 +102,11 @@ def test_a_ledger_that_cannot_be_compacted_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_COMPACT_LINES", 2)
     warnings = []
     ledger = Ledger(str(tmp_path / "ledger"), warnings.append)
-    monkeypatch.setattr(module.os, "rename", lambda *_names: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+
+    def no_room(*_names):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(module.os, "rename", no_room)
     for number in range(9):
         ledger.put("key", number)
         ledger.flush()
