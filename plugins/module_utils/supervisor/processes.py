@@ -130,7 +130,7 @@ class Processes:
         successor.watcher = watcher
         if watcher is not None:
             watcher.follow(self._around(successor))
-        if proc.stat(pid) is not None and not self.is_child(pid):
+        if not self.is_child(pid):  # also where it has gone since it was chosen: its end has to be told
             self.adopt(successor)
 
     def is_child(self, pid: int) -> bool:

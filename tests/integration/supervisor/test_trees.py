@@ -24,3 +24,4 @@ def test_no_tree_is_stuck_or_leaves_anything_under_any_expect(place, tree_progra
         trial = Trial(str(supervisor.folder), tree_program, supervisor.connect)
         seed = len(place)  # the same sample each time: what fails here fails again
         assert trial.run(list(itertools.islice(trees(seed), len(EXPECTS)))) == []
+        assert "left behind" not in supervisor.output()  # it says so when it has given up

@@ -34,6 +34,7 @@ def campaign(place: str, program: str, count: int, seed: int) -> int:
         found = supervisor.ask("Capabilities", "")
         trial = Trial(str(supervisor.folder), program, supervisor.connect)
         problems = trial.run(list(itertools.islice(trees(seed), count)), 16)
+        problems += [line for line in supervisor.output().splitlines() if "left behind" in line]  # it has given up
         if problems:
             print(supervisor.output()[-4000:])
             print("\n".join(problems), flush=True)

@@ -192,7 +192,7 @@ class Adopted:
                 self._wait(entry)
             return
         status = self._left_behind(entry)
-        if status is not None or not self._by_pidfd():
+        if status is not None or entry.fd < 0 or not self._by_pidfd():
             self._tell(entry, status)
             return
         self._loop.watch(entry.fd, HANGUP, lambda _events: self._give_up(entry))  # it tells when it has been reaped

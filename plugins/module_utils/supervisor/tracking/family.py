@@ -152,7 +152,9 @@ class Families:
             return [pid for pid in proc.all_pids() if mark.of(pid) == number]
         known = self._known()
         found: list[int] = []
-        for pid in proc.children(os.getpid()):
+        children = proc.children(os.getpid())
+        self._zombies.intersection_update(children)
+        for pid in children:
             if pid in self._zombies:
                 continue
             tracked = known.get(pid)

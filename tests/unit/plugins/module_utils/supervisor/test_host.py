@@ -11,6 +11,7 @@ import time
 import pytest
 from ansible_collections.foster.init.plugins.module_utils.engine.messages import Refuse, Reply
 from ansible_collections.foster.init.plugins.module_utils.supervisor.history import History
+from ansible_collections.foster.init.plugins.module_utils.supervisor.readiness.choose import Choice
 from ansible_collections.foster.init.plugins.module_utils.supervisor.recovery import Recovery
 from ansible_collections.foster.init.plugins.module_utils.supervisor.spawn import SpawnError
 from ansible_collections.foster.init.plugins.module_utils.supervisor.tracking import proc
@@ -91,6 +92,20 @@ def test_a_start_that_has_taken_too_long_says_what_it_waits_for(place, tmp_path)
         f"a: it waits for {tmp_path}/x.pid to be written; it does not exist",
         "a: not ready after 5 seconds, stopped",
     ]
+
+
+def test_a_main_process_that_has_gone_before_it_was_followed_has_ended(place):
+    """Its parent had reaped it since it was chosen: nobody told of its end, and a stop waited ten seconds for it."""
+    place.define("a", "exec sleep 1\n")
+    place.start("a")
+    processes = place.host.processes
+    processes._around(processes.known[FIRST]).moved(Choice(FIRST + 50, "certain", "a file names it"))
+    assert list(processes.known) == [FIRST + 50]
+    late = time.monotonic() + 2
+    place.loop.now = lambda: late
+    place.loop.turn()
+    assert processes.known == {}
+    assert json.loads(place.host.describe(["a"]))[0]["instances"] == []
 
 
 def test_history_tells_how_processes_ended(place):
