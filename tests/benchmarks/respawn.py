@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import select
 import shutil
 import signal
 import statistics
@@ -34,16 +35,15 @@ class Daemon:
         os.mkfifo(self.pipe)
         # Open for both, so that it does not end with the daemon that wrote last.
         self._descriptor = os.open(self.pipe, os.O_RDWR | os.O_CLOEXEC)
-        self.program = folder / "daemon"
-        self.program.write_text(f"#!/bin/sh\necho $$ >{self.pipe}\nexec sleep 10000\n")
-        self.program.chmod(0o755)
+        script = folder / "daemon"
+        script.write_text(f"echo $$ >{self.pipe}\nexec sleep 10000\n")
+        self.command = ("/bin/sh", str(script))  # the folder may be mounted noexec
 
     def next_pid(self) -> int:
         """Wait for the daemon to come up and return its pid."""
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
-        line = os.read(self._descriptor, 100)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        return int(line)
+        if not select.select([self._descriptor], [], [], PATIENCE)[0]:
+            raise SystemExit("the daemon does not come up")
+        return int(os.read(self._descriptor, 100))
 
     def away(self, rounds: int) -> float:
         """Return the median of milliseconds from a crash to the next copy."""
@@ -80,7 +80,7 @@ def running(*command: str) -> Iterator[None]:
 def fosterd(program: str, folder: Path, daemon: Daemon) -> Iterator[None]:
     (folder / "jobs").mkdir()
     (folder / "jobs" / "daemon.conf").write_text(
-        f"start on startup\nrespawn\nrespawn limit 0 0\nexec {daemon.program}\n"
+        f"start on startup\nrespawn\nrespawn limit 0 0\nexec {' '.join(daemon.command)}\n"
     )
     with running(program, f"--confdir={folder}/jobs", f"--rundir={folder}/run", f"--logdir={folder}/log"):
         yield
@@ -90,7 +90,7 @@ def fosterd(program: str, folder: Path, daemon: Daemon) -> Iterator[None]:
 def supervisord(program: str, folder: Path, daemon: Daemon) -> Iterator[None]:
     (folder / "supervisord.conf").write_text(
         f"[supervisord]\nnodaemon=true\nlogfile={folder}/supervisord.log\npidfile={folder}/supervisord.pid\n"
-        f"[program:daemon]\ncommand={daemon.program}\nautorestart=true\nstartsecs=0\nstartretries=1000\n"
+        f"[program:daemon]\ncommand={' '.join(daemon.command)}\nautorestart=true\nstartsecs=0\nstartretries=1000\n"
     )
     with running(program, "-c", f"{folder}/supervisord.conf"):
         yield
@@ -101,7 +101,7 @@ def systemd(folder: Path, daemon: Daemon) -> Iterator[None]:
     unit = f"foster-benchmark-{os.getpid()}.service"
     settings = ("Restart=always", "RestartSec=0", "StartLimitIntervalSec=0")
     properties = [f"--property={setting}" for setting in settings]
-    subprocess.run(["systemd-run", "--quiet", f"--unit={unit}", *properties, daemon.program], check=True)
+    subprocess.run(["systemd-run", "--quiet", f"--unit={unit}", *properties, *daemon.command], check=True)
     try:
         yield
     finally:
