@@ -8,6 +8,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ..supervisor.unready import too_often, unready
+
 # What errno means in a step of the child's side, where its own text would mislead.
 _REASONS = {
     ("exec", errno.ENOENT): "there is no such program",
@@ -27,12 +29,9 @@ def how(failure: Mapping[str, Any]) -> str:
         number = failure.get("errno")
         reason = f": {_REASONS.get((failure['step'], number)) or os.strerror(number)}" if number else ""
         return f"its {process} could not be started, because the step {failure['step']} failed{reason}"
-    if failure.get("timeout") == "start":
-        waited = f"; it waited for {failure['waited_for']}" if failure.get("waited_for") else ""
-        return f"its {process} was not ready within its start timeout{waited}"
-    if failure.get("never"):
-        return f"its {process} could not become ready any more: {failure['never']}"
-    often = ", more often than its respawn limit allows" if failure.get("too_often") else ""
+    if unready(failure):
+        return f"its {process} {unready(failure)}"
+    often = too_often(failure)
     if failure.get("signal") is not None:
         return f"its {process} was ended by signal {failure['signal']}{often}"
     if failure.get("exit_status") is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..dbus.errors import ERROR_NO_REPLY, BusError
+from ..supervisor.unready import too_often, unready
 from .context import CommandError, Context
 
 # What initctl says where a start, stop or restart waits and the init executes itself again; emit has another sentence.
@@ -62,14 +63,8 @@ def failure_text(job: str, failure: dict[str, Any]) -> str:
         how = f"could not be started: {failure['step']}: {reason}"
     elif failure.get("exit_status") is not None:
         how = f"exited with status {failure['exit_status']}"
-    elif failure.get("timeout") == "start":
-        waited = f"; it waited for {failure['waited_for']}" if failure.get("waited_for") else ""
-        how = f"was not ready within its start timeout{waited}"
-    elif failure.get("never"):
-        how = f"could not become ready any more: {failure['never']}"
     else:
-        how = "failed"
-    if failure.get("too_often"):
-        how += ", more often than its respawn limit allows"
+        how = unready(failure) or "failed"
+    how += too_often(failure)
     tail = failure.get("log_tail") or []
     return f"the {process} process of {job} {how}" + "".join(f"\n  | {line}" for line in tail)

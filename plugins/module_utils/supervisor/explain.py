@@ -14,6 +14,7 @@ from ..engine.instance import Instance
 from ..job.conditions import write_condition
 from ..job.model import Condition, Job, ProcessKind
 from .history import Past
+from .unready import too_often, unready
 
 if TYPE_CHECKING:
     from .host import Host
@@ -161,17 +162,13 @@ def _waiting(host: Host, job: Job, start_on: Optional[Tree], instance: str) -> d
 
 def _failure(failure: dict[str, Any]) -> str:
     process = failure["process"]
-    if failure.get("timeout") == "start":
-        waited = f"; it waited for {failure['waited_for']}" if failure.get("waited_for") else ""
-        return f"it was not ready within its start timeout{waited}"
-    if "never" in failure:
-        return f"it could not become ready any more: {failure['never']}"
+    if unready(failure):
+        return f"it {unready(failure)}"
     if "step" in failure:
         import os
 
         return f"its {process} process could not be started, step {failure['step']}: {os.strerror(failure['errno'])}"
-    how = f"its {process} process {_how(failure.get('exit_status'), failure.get('signal'))}"
-    return f"{how}, more often than its respawn limit allows" if failure.get("too_often") else how
+    return f"its {process} process {_how(failure.get('exit_status'), failure.get('signal'))}{too_often(failure)}"
 
 
 def _missing(tree: Optional[Tree], condition: Optional[Condition]) -> str:
