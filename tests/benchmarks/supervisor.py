@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Print what the supervisor costs next to the floor: posix_spawn of /bin/true in the same run.
 
+How long a crashed daemon is away is respawn.py's question: asking the supervisor again and again would slow it down.
+
 Usage: tests/benchmarks/supervisor.py FOSTERD [--jobs N]      (FOSTERD: a built program, such as build/fosterd)
 """
 
@@ -58,7 +60,6 @@ class Bench:
         self.folder = folder
         (folder / "jobs").mkdir()
         (folder / "jobs" / "one.conf").write_text("exec sleep 10000\n")
-        (folder / "jobs" / "again.conf").write_text("respawn\nrespawn limit 0 0\nexec sleep 10000\n")
         for number in range(jobs):
             (folder / "jobs" / f"many{number}.conf").write_text("start on many\nexec sleep 10000\n")
         self.daemon = subprocess.Popen(
@@ -87,21 +88,6 @@ class Bench:
         self.connection.call(
             upstart.MANAGER_PATH, upstart.MANAGER_INTERFACE, "EmitEvent", "sasb", name, [], True, timeout=300
         )
-
-    def main_pid(self, name: str) -> int:
-        path = upstart.instance_path(name, "")
-        return int(self.connection.call(path, "org.freedesktop.DBus.Properties", "Get", "ss",
-                                        upstart.INSTANCE_INTERFACE, "processes")[0][1][0][1])  # fmt: skip
-
-    def respawn(self) -> None:
-        old = self.main_pid("again")
-        os.kill(old, signal.SIGKILL)
-        while True:
-            try:
-                if self.main_pid("again") != old:
-                    return
-            except (LookupError, IndexError):
-                pass
 
     def stop(self) -> None:
         self.daemon.send_signal(signal.SIGTERM)
@@ -157,10 +143,6 @@ def measure(bench: Bench, jobs: int) -> None:
     show("posix_spawn of /bin/true", f"{base:.2f} ms")
     for what, values in (("start over the socket", starts), ("stop over the socket", stops)):
         show(what, f"{statistics.median(values):.2f} ms", f"{statistics.median(values) / base:.2f}x")
-    bench.job("again", "Start")
-    crashes = [milliseconds(bench.respawn) for _unused in range(50)]
-    show("crash to respawned", f"{statistics.median(crashes):.2f} ms", f"{statistics.median(crashes) / base:.2f}x")
-    bench.job("again", "Stop")
     thousand = milliseconds(lambda: [floor() for _unused in range(jobs)])
     show(f"{jobs} posix_spawns", f"{thousand:.0f} ms")
     before = memory(pid)
