@@ -171,6 +171,12 @@ class Supervisor:
         return path.read_text() if path.exists() else ""
 
 
+def has_ended(pid: int) -> bool:
+    """Tell whether nothing of a process runs: it is gone, or only waits to be reaped."""
+    stat = proc.stat(pid)
+    return stat is None or stat.ended
+
+
 @contextlib.contextmanager
 def running(user: str, prefix: Sequence[str] = (), program: str = FOSTERD) -> Iterator[Supervisor]:
     """Run a supervisor as "own" or "nobody"; at the end it and everything of it are gone."""

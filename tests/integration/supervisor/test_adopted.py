@@ -11,6 +11,8 @@ import pytest
 from module_utils.supervisor.tracking import proc
 from program import system_python
 
+from .conftest import has_ended
+
 OLDER_KERNEL = str(Path(__file__).resolve().parent / "older_kernel.py")
 PROGRAMS = ["today", "before 6.15"]
 
@@ -130,11 +132,6 @@ def leaving(supervisor):
 def has_left(pid):
     stat = proc.stat(pid)
     return stat is not None and stat.first_left
-
-
-def has_ended(pid):
-    stat = proc.stat(pid)
-    return stat is None or stat.ended
 
 
 def test_a_job_whose_first_thread_has_left_is_not_started_a_second_time(supervisor):

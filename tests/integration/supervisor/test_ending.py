@@ -7,9 +7,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from module_utils.supervisor.tracking import proc
 
-from .conftest import Supervisor, running
+from .conftest import Supervisor, has_ended, running
 from .places import PLACES, prefix
+from .program import system_python
 from .trees import Stuck, Tree, Trial
 
 TREES = {
@@ -63,5 +65,34 @@ def test_a_cgroup_that_the_job_has_made_for_itself_is_ended_and_removed(supervis
         supervisor.wait_for(lambda times=times: supervisor.log("b").count("moved") == times, "the child to move")
         child = supervisor.log("b").rpartition("child=")[2].split()[0]
         supervisor.call("b", "Stop")
-        assert not os.path.exists(f"/proc/{child}")
+        assert has_ended(int(child))
     assert "below" not in supervisor.log("b").partition("child=")[2]
+
+
+# Its end takes long: closing such a socket waits for a grace period of RCU. Its first thread is gone before.
+SLOW = """
+import ctypes, os, signal, socket, threading
+os.setsid()
+sockets = [socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) for _number in range(20)]
+threading.Thread(target=signal.pause).start()
+print(f"slow={os.getpid()}", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+@pytest.mark.parametrize("supervisor", ["cgroup2", "cgroup1", "none"], indirect=True)
+@pytest.mark.parametrize("timeout", [0, 5])
+def test_a_stop_waits_for_a_process_until_it_has_given_back_what_it_holds(supervisor, timeout):
+    """The kernel does not list such a process any more: the answer came while its port was still taken."""
+    name = f"slow{timeout}"
+    program = supervisor.folder / "slow.py"
+    program.write_text(SLOW)
+    supervisor.define(name, f"kill timeout {timeout}\nexec sh -c '{system_python()} {program} & exec sleep 1000'\n")
+    supervisor.call(name, "Start")
+    supervisor.wait_for(lambda: "slow=" in supervisor.log(name), "the program")
+    slow = int(supervisor.log(name).partition("slow=")[2].split()[0])
+    supervisor.wait_for(
+        lambda: (stat := proc.stat(slow)) is not None and stat.first_left, "the end of its first thread"
+    )
+    supervisor.call(name, "Stop")
+    assert has_ended(slow)

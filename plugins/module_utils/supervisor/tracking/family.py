@@ -56,6 +56,7 @@ class Families:
         self._orphans: dict[int, Optional[InstanceKey]] = {}
         self._zombies: set[int] = set()  # children of ours that were seen to have ended, until they are reaped
         self._scattered: set[InstanceKey] = set()  # was there before us: its orphans have other parents
+        self._met: dict[InstanceKey, dict[int, int]] = {}  # in looks at a cgroup: pid -> start time
 
     def mark(self, key: InstanceKey) -> int:
         """Return the mark that processes of ``key`` are to be born with; on the ledger after its next flush."""
@@ -82,6 +83,7 @@ class Families:
     def forget(self, key: InstanceKey) -> None:
         """The instance is gone."""
         self._scattered.discard(key)
+        self._met.pop(key, None)
         number = self._marks.pop(key, None)
         if number is not None:
             self._owners.pop(number, None)
@@ -100,10 +102,32 @@ class Families:
         for _look in range(_LOOKS):
             pids = [pid for pid in self._pids(key) if not spare(pid)]
             members = self._living(pids)
+            if self.cgroups is not None and (members or not pids):
+                return self._at_cgroup(self.cgroups, key, members)
             if members or not pids:
                 return Look(members, not members)
         # Others have the orphans of a scattered family: no look tells for sure.
         return Look([], self.cgroups is None and key in self._scattered)
+
+    def _at_cgroup(self, cgroups: Cgroups, key: InstanceKey, listed: list[proc.Stat]) -> Look:
+        """Return what a look at a cgroup says that has ``listed`` these: others may have left the list and not ended.
+
+        Their threads are in the kernel, and give back memory, sockets and files: a port may still be taken. While
+        anything is held the cgroup says so, though not who holds it; what comes after that is soon over, but a process
+        that was met counts until it has ended.
+        """
+        met = self._met.setdefault(key, {})
+        met.update((member.pid, member.start_time) for member in listed)
+        members = listed or [
+            stat
+            for pid, started in met.items()
+            if (stat := proc.stat(pid)) is not None and stat.start_time == started and stat.ending and not stat.ended
+        ]
+        name = folder_name(*key)
+        gone = not members and (bool(cgroups.members(name)) or not cgroups.holds(name))
+        if gone:
+            del self._met[key]
+        return Look(members, gone)
 
     def pursue(
         self, key: InstanceKey, spare: Callable[[int], bool], strike: Callable[[int], None],

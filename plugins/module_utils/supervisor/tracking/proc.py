@@ -8,13 +8,14 @@ import time
 from typing import NamedTuple, Optional
 
 TICKS = os.sysconf("SC_CLK_TCK")  # of start_time, per second
+_EXITING = 0x4  # PF_EXITING, linux/sched.h
 _KEEPS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # CONFIG_PROC_CHILDREN
 
 
 class Stat(NamedTuple):
     """Fields of /proc/PID/stat; ``start_time`` is in clock ticks since boot, ``name`` at most 15 bytes.
 
-    ``state`` is that of the first thread, and ``threads`` counts it for as long as nobody has reaped the process.
+    ``state`` and ``flags`` are those of the first thread, and ``threads`` counts it until the process is reaped.
     """
 
     pid: int
@@ -25,6 +26,7 @@ class Stat(NamedTuple):
     start_time: int
     name: str = ""
     threads: int = 1
+    flags: int = 0
 
     @property
     def ended(self) -> bool:
@@ -35,6 +37,11 @@ class Stat(NamedTuple):
     def first_left(self) -> bool:
         """Tell whether its first thread has ended, with the others or before them."""
         return self.state in "ZX"
+
+    @property
+    def ending(self) -> bool:
+        """Tell whether its first thread is on its way out, or there."""
+        return bool(self.flags & _EXITING)
 
 
 def read(path: str) -> Optional[bytes]:
@@ -74,8 +81,9 @@ def stat(pid: int) -> Optional[Stat]:
     fields = data[end + 2 :].split()
     name = data[data.index(b"(") + 1 : end].decode(errors="replace")
     return Stat(
-        pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), name, int(fields[17])
-    )
+        pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), name,
+        int(fields[17]), int(fields[6]),
+    )  # fmt: skip
 
 
 def start_time(pid: int) -> Optional[int]:

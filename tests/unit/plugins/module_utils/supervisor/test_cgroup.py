@@ -53,3 +53,11 @@ def test_a_cgroup_that_nobody_is_in_is_made_anew_for_the_next_process(tmp_path):
     (tmp_path / "job-a" / "one").mkdir(parents=True)
     Cgroups(str(tmp_path), True).prepare("job-a")
     assert list((tmp_path / "job-a").iterdir()) == []
+
+
+def test_a_cgroup_says_that_it_holds_something_that_is_not_listed(tmp_path):
+    cgroups = Cgroups(str(tmp_path), True)
+    for name, count in (("job-a", 1), ("job-b", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cgroup.events").write_text(f"populated {count}\nfrozen 1\n")
+    assert [cgroups.holds(name) for name in ("job-a", "job-b", "job-c")] == [True, False, False]

@@ -17,13 +17,17 @@ KEY, OTHER = ("a", ""), ("b", "")
 
 
 class Folders:
-    """A cgroup of which this very process is a member, as it is between two starts."""
+    """A cgroup that lists ``pids``, and may hold what it does not list."""
 
-    def __init__(self, pids) -> None:
+    def __init__(self, pids, held=False) -> None:
         self.pids = pids
+        self.held = held
 
     def members(self, _name):
         return self.pids
+
+    def holds(self, _name):
+        return self.held or bool(self.pids)
 
 
 @pytest.fixture
@@ -129,6 +133,61 @@ def test_a_process_whose_first_thread_has_ended_lives(families):
     finally:
         child.kill()
         child.wait()
+
+
+@pytest.fixture
+def states(monkeypatch):
+    """The processes of /proc, by pid: state, threads, flags."""
+    found: dict[int, tuple[str, int, int]] = {}
+
+    def stat(pid):
+        state, threads, flags = found.get(pid, ("", 0, 0))
+        return proc.Stat(pid, state, 1, pid, pid, pid, "x", threads, flags) if threads else None
+
+    monkeypatch.setattr(proc, "stat", stat)
+    return found
+
+
+def in_folders(folders: Folders) -> Families:
+    return Families(folders, ("MARKER", "here"), dict, lambda _key, _record: None)
+
+
+def test_a_family_has_not_ended_while_its_cgroup_holds_something():
+    """A process is not listed whose threads are about to end, its first one before the others (Linux 6.18)."""
+    folders = Folders([], held=True)
+    families = in_folders(folders)
+    assert look(families) == Look([], False)
+    folders.held = False
+    assert look(families) == Look([], True)
+
+
+@pytest.mark.parametrize("pid", [99, os.getpid()])
+def test_who_does_not_count_does_not_keep_its_cgroup_from_having_ended(states, pid):
+    """A script that is still at work, and the supervisor itself between two starts."""
+    states[pid] = ("S", 1, 0)
+    assert look(in_folders(Folders([pid]))) == Look([], True)
+
+
+def test_who_was_met_in_a_cgroup_counts_until_it_has_ended(states):
+    """The kernel takes a process off the list, and calls its cgroup empty, shortly before it has ended."""
+    folders = Folders([7])
+    families = in_folders(folders)
+    states[7] = ("S", 2, 0)
+    assert [member.pid for member in look(families).members] == [7]
+    folders.pids = []
+    states[7] = ("Z", 2, 0x4)
+    assert [member.pid for member in look(families).members] == [7]
+    states[7] = ("Z", 1, 0x4)
+    assert look(families) == Look([], True)
+
+
+def test_who_has_gone_to_another_cgroup_does_not_count_any_more(states):
+    folders = Folders([7])
+    families = in_folders(folders)
+    states[7] = ("S", 1, 0)
+    look(families)
+    folders.pids = []
+    assert look(families) == Look([], True)
 
 
 class Chain:
