@@ -36,8 +36,13 @@ def kill() -> None:
     source, target = os.pipe()
 
     def wait() -> None:
+        # A handler of Python's runs once a call has returned: a sleep that begins just after the signal would not.
+        told, wake = os.pipe()
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGUSR1, lambda *_: os._exit(42))
         os.write(target, b"x")
+        os.read(told, 1)
         stay()
 
     pid = child(wait)
