@@ -30,6 +30,7 @@ class Follow:
         self._tasks: dict[int, int] = {first: first}  # thread -> its process
         self._names: dict[int, str] = {first: name}  # of living processes
         self._early: dict[int, int] = {}  # a new thread that stopped before its parent's event -> rounds since
+        self._unborn: dict[int, int] = {}  # one that has ended before its parent's event -> how
         self._continue: set[int] = set()  # processes that have stopped themselves
         record.add(seen.FORK, first, name)
 
@@ -62,6 +63,7 @@ class Follow:
         process = self._tasks.get(tid)
         if process is None:
             self._early[tid] = 0
+            self._unborn.pop(tid, None)  # that was another one with this number
         elif event == ptrace.EVENT_STOP:
             self._group_stop(tid, process, number)
         elif event == 0:
@@ -97,12 +99,17 @@ class Follow:
         if child is None or child in self._tasks:
             return
         if event == ptrace.EVENT_CLONE and os.path.exists(f"/proc/{process}/task/{child}"):
-            self._tasks[child] = process
-            self._record.add(seen.THREAD, process, self._names.get(process, ""))
+            self._new_thread(child, process)
         else:
             self._new_process(child, process)
         if self._early.pop(child, None) is not None:
             ptrace.go_on(child)
+        if child in self._unborn:
+            self._ended(child, self._unborn.pop(child))
+
+    def _new_thread(self, child: int, process: int) -> None:
+        self._tasks[child] = process
+        self._record.add(seen.THREAD, process, self._names.get(process, ""))
 
     def _new_process(self, child: int, parent: int) -> None:
         self._tasks[child] = child
@@ -115,7 +122,7 @@ class Follow:
         if process == tid:
             self._new_process(tid, parent if parent in self._names else self._first)
         else:
-            self._tasks[tid] = process
+            self._new_thread(tid, process)
         ptrace.go_on(tid)
 
     def _exec(self, tid: int) -> None:
@@ -138,7 +145,9 @@ class Follow:
     def _ended(self, tid: int, status: int) -> None:
         self._early.pop(tid, None)
         process = self._tasks.pop(tid, None)
-        if process is not None and process == tid:
+        if process is None:
+            self._unborn[tid] = status
+        elif process == tid:
             self._continue.discard(tid)
             self._record.add(seen.EXIT, tid, self._names.pop(tid, ""), status=status)
 
