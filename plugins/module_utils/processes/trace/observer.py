@@ -25,12 +25,11 @@ from .family import Family
 from .follow import Follow, command_line, name_of
 from .look import Look
 from .notify import NotifySocket
+from .quiet import Quiet
 from .record import Record
 from .request import Request, TraceError
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
-_BUSY = 0.05  # of a second between looks at the work done; more than a fifth of it is called busy
-_AT_WORK = ("R", "D", "t")  # on a processor or waiting for one, waiting for a disk, waiting for us
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -46,7 +45,6 @@ class Observer:
         self._notes: list[str] = []
         self._sockets_before = set(sockets.listening())
         self._source: Source
-        self._work = (0.0, 0)  # when the work of all was looked at last, and how much it was (clock ticks)
 
     def run(self) -> Observation:
         """Run the program, and return what was seen once everything of it has ended. Raises TraceError."""
@@ -124,33 +122,20 @@ class Observer:
 
     def _until_quiet(self) -> bool:
         """Watch until nothing has happened for a while, all has ended, or the time is over; return if it settled."""
-        request, record = self._request, self._record
+        request, record, quiet = self._request, self._record, Quiet()
         while not self._stop:
             self._source.step()
             if self._source.over or record.full:
                 return self._source.over
-            self._look_for_work()
             now = record.now()
-            if now - record.last >= request.settle and self._ran():
+            if quiet.look(now, record.last, self._source.living()):
+                record.last = now
+            if quiet.seconds >= request.settle and self._ran():
                 return True
             if now >= request.timeout:
                 return False
             self._wait(self._source.pause)
         raise TraceError("ended before it was done")
-
-    def _look_for_work(self) -> None:
-        """A process that computes, would like to, or waits for a disk is still starting."""
-        now = self._record.now()
-        if now - self._work[0] < _BUSY:
-            return
-        ticks, waits = 0, False
-        for pid in self._source.living():
-            spent, state = _work(pid)
-            ticks += spent
-            waits = waits or state in _AT_WORK
-        if waits or ticks - self._work[1] > _BUSY * os.sysconf("SC_CLK_TCK") / 5:
-            self._record.last = now
-        self._work = (now, ticks)
 
     # ---- looking around ----
 
@@ -184,13 +169,3 @@ class Observer:
             mine = sockets.of_user(pid)
             found += [(pid, inode, where) for inode, where in mine.items() if inode not in known]
         return found
-
-
-def _work(pid: int) -> tuple[int, str]:
-    """Return (clock ticks that a process has worked, its state)."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        return int(fields[11]) + int(fields[12]), fields[0].decode()
-    except (OSError, ValueError, IndexError):
-        return 0, ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.foster.init.plugins.module_utils.processes.identity import read_stat
+from ansible_collections.foster.init.plugins.module_utils.processes.trace.record import Record
 from ansible_collections.foster.init.plugins.module_utils.processes.trace.report import as_data
 from ansible_collections.foster.init.plugins.module_utils.processes.trace.request import Request, TraceError
 from ansible_collections.foster.init.plugins.module_utils.processes.trace.run import trace
@@ -71,6 +73,15 @@ def test_threads_stops_and_signals_are_told_apart_from_forks(tmp_path: Path) -> 
     assert first["threads"] == 2
     assert [process["exit_status"] for process in others] == [42, -signal.SIGTERM, 0]
     assert [line.split()[0] for line in found["lines"]][-1] == "3"
+
+
+def test_an_observer_that_hardly_gets_the_processor_does_not_take_that_for_quiet(monkeypatch: Any) -> None:
+    """It looked, lost the processor for longer than ``settle``, and said that nothing had happened meanwhile."""
+    now = Record.now
+    times = itertools.count()
+    monkeypatch.setattr(Record, "now", lambda record: now(record) + 0.25 * next(times))
+    found = run("tool tool fork tool stay", timeout=1e6)
+    assert [process["exit_status"] for process in found["processes"]] == [0, 0, 0, None, 0]
 
 
 def test_who_listens_and_who_writes_the_pidfile_is_known(tmp_path: Path) -> None:
