@@ -37,8 +37,8 @@ class Peer:
     """
 
     __slots__ = (
-        "_auth", "_busy", "_events", "_files", "_handle", "_loop", "_on_closed", "_on_output", "_out", "_out_size",
-        "_serial", "_socket", "_stream", "_timer", "closed", "fd", "privileged", "uid",
+        "_auth", "_busy", "_events", "_files", "_handle", "_loop", "_on_closed", "_on_output", "_out", "_serial",
+        "_socket", "_stream", "_timer", "closed", "fd", "privileged", "uid",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917
@@ -67,8 +67,7 @@ class Peer:
         self._auth: Optional[ServerAuth] = ServerAuth(uid, guid, unix_fds=privileged)
         self._files: list[int] = []  # descriptors that came, but not their message yet
         self._stream = MessageStream(SERVER_LIMIT if privileged else STRANGER_LIMIT, reader)
-        self._out: list[bytes] = []
-        self._out_size = 0
+        self._out = bytearray()  # in one block: many pieces would leave holes in the memory for ever
         self._serial = 0
         self._timer: Optional[Timer] = loop.call_later(AUTH_SECONDS, self._auth_too_slow)
         self._events = READ
@@ -122,8 +121,7 @@ class Peer:
     def _authenticate(self, auth: ServerAuth, data: bytes) -> None:
         answer = auth.feed(data)
         if answer:
-            self._out.append(answer)
-            self._out_size += len(answer)
+            self._out += answer
         if auth.done:
             self._auth = None
             if self._timer is not None:
@@ -133,7 +131,7 @@ class Peer:
 
     def _process(self) -> None:
         """Handle complete messages, as long as the client reads the answers."""
-        while not self.closed and self._auth is None and self._out_size < HIGH_WATER:
+        while not self.closed and self._auth is None and len(self._out) < HIGH_WATER:
             message = self._stream.next_message()
             if message is None:
                 return
@@ -157,19 +155,19 @@ class Peer:
         return self._serial
 
     def queue(self, data: bytes) -> None:
-        """Add a complete message for the client, to be sent with the next ``flush``.
+        """Add a complete message for the client, to be sent with the next ``flush``, or now if much waits already.
 
-        Drops a client that does not read.
+        One input may lead to megabytes of signals before the next flush. Drops a client that does not read.
         """
-        if self.closed:
-            return
-        if self._out_size > OUTPUT_CAP:
+        if len(self._out) >= HIGH_WATER:
+            self._send()
+        if len(self._out) > OUTPUT_CAP:
             self.close()
+        if self.closed:
             return
         if not self._out and not self._busy:
             self._on_output(self)
-        self._out.append(data)
-        self._out_size += len(data)
+        self._out += data
 
     def flush(self) -> None:
         """Send what waits, as far as the socket takes it."""
@@ -177,26 +175,29 @@ class Peer:
             return
         self._busy = True
         try:
-            while self._out:
-                data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-                sent = self._socket.send(data)
-                self._out_size -= sent
-                if sent < len(data):
-                    self._out = [data[sent:]]
-                    break
-                self._out = []
+            while self._send():
                 self._process()  # what was held back at the high water mark
-        except (BlockingIOError, InterruptedError):
-            if len(self._out) > 1:
-                self._out = [b"".join(self._out)]
         except (ProtocolError, OSError):
             self.close()
         self._busy = False
         if not self.closed:
             self._watch()
 
+    def _send(self) -> bool:
+        """Send as much of what waits as the socket takes now; tell whether nothing waits any more, but did."""
+        if not self._out:
+            return False
+        try:
+            del self._out[: self._socket.send(self._out)]
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            self.close()
+            return False
+        return not self._out
+
     def _watch(self) -> None:
-        events = 0 if self._out_size >= HIGH_WATER else READ
+        events = 0 if len(self._out) >= HIGH_WATER else READ
         if self._out:
             events |= WRITE
         if events != self._events:
@@ -219,8 +220,7 @@ class Peer:
         self._loop.unwatch(self.fd)
         self._socket.close()
         _close_all(self._files)
-        self._out = []
-        self._out_size = 0
+        self._out.clear()
         self._on_closed(self)
 
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from typing import Any
 
 import pytest
 from ansible_collections.foster.init.plugins.module_utils.dbus import wire
 from ansible_collections.foster.init.plugins.module_utils.dbus.message import assemble_call, call_fields
+from ansible_collections.foster.init.plugins.module_utils.engine.messages import Announce
 from ansible_collections.foster.init.plugins.module_utils.supervisor.control import peer as peer_module
 from ansible_collections.foster.init.plugins.module_utils.supervisor.control import server as server_module
 from hypothesis import HealthCheck, given, settings
@@ -121,7 +123,7 @@ def test_a_client_that_does_not_read_its_answers_is_not_served_further(world: An
     sent = client.sock.send(call * 100) // len(call)
     world.loop.settle()
     [peer] = world.control.peers.values()
-    assert peer._out_size < peer_module.HIGH_WATER + 40_000
+    assert len(peer._out) < peer_module.HIGH_WATER + 40_000
     total = 0
     for _unused in range(10_000):
         data = client.read()
@@ -142,6 +144,23 @@ def test_a_listener_that_does_not_read_is_dropped_at_the_cap(world: Any, monkeyp
     assert len(world.control.peers) == 1
     assert not admin.ended
     assert deaf.read() and deaf.ended
+
+
+def test_a_listener_that_reads_is_kept_however_much_one_input_leads_to(world: Any, monkeypatch: Any) -> None:
+    """One event started 3000 jobs, and who had emitted it was dropped: nothing was sent before all had been started."""
+    monkeypatch.setattr(peer_module, "HIGH_WATER", 10_000)
+    monkeypatch.setattr(peer_module, "OUTPUT_CAP", 50_000)
+    client = world.connect()
+    signal = Announce("EventEmitted", None, ("e", ("X=" + "x" * 5_000,)))
+    received = 0
+    for _unused in range(40):  # the loop has no turn meanwhile
+        world.control.announce(signal)
+        with contextlib.suppress(BlockingIOError):
+            received += len(client.sock.recv(1 << 20))
+    world.loop.settle()
+    received += len(client.read())
+    assert received > 40 * 5_000
+    assert not client.ended
 
 
 def test_there_are_limits_on_connections_and_room_for_the_admin(new_world: Any, monkeypatch: Any) -> None:
