@@ -122,7 +122,7 @@ class Delivery(Acting):
         for event in causes:
             if event is not instance.blocker:  # it would wait for itself
                 self.events.hold(event)
-                instance.blocking.append(event)
+                instance.blocking += (event,)
 
     def _finish(self, event: Event) -> None:
         """Let those go on who waited for the event, then tell that it happened."""

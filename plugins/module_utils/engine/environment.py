@@ -9,6 +9,7 @@ While a table is put together it is a dict from the key to the whole string.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from sys import intern
 
 from .event import Event
 from .messages import Env
@@ -65,7 +66,7 @@ def add_events(env: Table, causes: Iterable[Event], key: str) -> None:
     for event in causes:
         add(env, event.env, {})
         names.append(event.name)
-    env[key] = f"{key}={' '.join(names)}"
+    env[key] = intern(f"{key}={' '.join(names)}")  # one string for the thousand jobs that an event starts
 
 
 def add_files(env: Table, causes: Iterable[Event]) -> None:

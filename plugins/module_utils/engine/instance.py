@@ -63,13 +63,14 @@ class Instance:
 
     __slots__ = (
         "blocker", "blocking", "ending_family", "env", "exit_status", "failed", "failed_process", "goal", "job_class",
-        "kill_step", "name", "processes", "ready", "ready_on", "replace", "respawn", "running_since", "spawning",
+        "key", "kill_step", "name", "processes", "ready", "ready_on", "replace", "respawn", "running_since", "spawning",
         "start_env", "state", "stop_env", "stop_on", "timers", "told", "wait",
     )  # fmt: skip
 
     def __init__(self, job_class: JobClass, name: str, events: EventQueue) -> None:
         self.job_class = job_class
         self.name = name
+        self.key: InstanceKey = (job_class.name, name)  # one tuple, for all who remember it
         self.goal = STOP
         self.state = WAITING
         self.env: Env = ()
@@ -81,7 +82,7 @@ class Instance:
         self.processes: dict[ProcessKind, int] = {}
         self.spawning: tuple[ProcessKind, ...] = ()  # asked for, not answered yet
         self.blocker: Optional[Event] = None  # our event that has to finish before we go on
-        self.blocking: list[Union[Event, Waiter]] = []  # what waits for us
+        self.blocking: tuple[Union[Event, Waiter], ...] = ()  # what waits for us
         self.failed = False
         self.failed_process = ""  # a process kind, or "respawn"
         self.exit_status = 0
@@ -99,11 +100,6 @@ class Instance:
     def job(self) -> Job:
         """The definition that this instance runs."""
         return self.job_class.job
-
-    @property
-    def key(self) -> InstanceKey:
-        """Job and instance name."""
-        return (self.job_class.name, self.name)
 
     @property
     def title(self) -> str:

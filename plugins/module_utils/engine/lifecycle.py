@@ -395,7 +395,7 @@ class Lifecycle:
         """Release the events and answer the requests that wait for the instance."""
         if not instance.blocking:
             return
-        blocking, instance.blocking = instance.blocking, []
+        blocking, instance.blocking = instance.blocking, ()
         self._turn.touch(instance)
         for waiter in blocking:
             if isinstance(waiter, Event):

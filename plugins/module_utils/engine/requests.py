@@ -74,7 +74,7 @@ class Requests(Acting):
         lifecycle.finished(instance)
         waiter = Waiter(operation, request) if request is not None else None
         if waiter is not None and wait:
-            instance.blocking.append(waiter)
+            instance.blocking += (waiter,)
         for goal in goals:
             lifecycle.change_goal(instance, goal)
             if goal == states.STOP and len(goals) > 1 and not instance.job.restart_in_place:

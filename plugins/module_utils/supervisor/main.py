@@ -122,6 +122,7 @@ class Supervisor:
         ledger.put("boot", life)
         ledger.put("cgroups", None if self.cgroups is None else [self.cgroups.root, self.cgroups.unified])
         self._begin(saved)
+        saved.clear()  # which would else be kept as long as the loop runs
         if self.state.get("terminals"):
             self.logs.take_over(self.state["terminals"])
         self.host.reap()
