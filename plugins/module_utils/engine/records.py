@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
-from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from ..job.model import And, Expect, Job, Limit, Match, Or, Process, ProcessKind, RespawnDelay, RespawnLimit
@@ -18,7 +17,7 @@ from . import states
 from .condition import Tree
 from .event import Event
 from .instance import Instance, JobClass, Removed
-from .messages import Effect, EndFamily, Env, InstanceKey, SetTimer
+from .messages import Effect, EndFamily, InstanceKey, SetTimer
 from .respawn import RespawnHistory
 
 if TYPE_CHECKING:
@@ -211,10 +210,10 @@ def _restore_instance(engine: Engine, job_class: JobClass, record: Mapping[str, 
     instance = engine.catalogue.add_instance(job_class, record["name"])
     instance.goal = record["goal"]
     instance.state = record["state"]
-    instance.env = _env(record["env"])
+    instance.env = tuple(record["env"])
     for field in ("start_env", "stop_env"):
         if field in record:
-            setattr(instance, field, _env(record[field]))
+            setattr(instance, field, tuple(record[field]))
     for field in _PLAIN:
         if field in record:
             setattr(instance, field, record[field])
@@ -252,11 +251,6 @@ def _again(engine: Engine, instance: Instance, record: Mapping[str, Any]) -> lis
     if instance.ending_family:
         effects.append(EndFamily(instance.key))
     return effects
-
-
-def _env(entries: Iterable[str]) -> Env:
-    """Return an environment whose strings are those of all others that have the same."""
-    return tuple(map(intern, entries))
 
 
 # ---- definitions --------------------------------------------------------------------------------------------

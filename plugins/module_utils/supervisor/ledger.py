@@ -40,7 +40,8 @@ class Ledger:
 
     def load(self) -> dict[str, Any]:
         """Return what a former supervisor wrote: key to record, in the order of the first writing."""
-        return {key: json.loads(line)[1] for key, line in self._read().items()}
+        strings: dict[str, str] = {}
+        return {key: _shared(json.loads(line)[1], strings) for key, line in self._read().items()}
 
     def _read(self) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -147,3 +148,17 @@ class Ledger:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _shared(value: Any, strings: dict[str, str]) -> Any:
+    """Return a record whose strings are those of ``strings`` where that has the same, and add to it the others.
+
+    Thousands of records say the same. What is kept of each would lie between what is not, and keep its memory.
+    """
+    if isinstance(value, str):
+        return strings.setdefault(value, value)
+    if isinstance(value, list):
+        return [_shared(each, strings) for each in value]
+    if isinstance(value, dict):
+        return {strings.setdefault(key, key): _shared(each, strings) for key, each in value.items()}
+    return value

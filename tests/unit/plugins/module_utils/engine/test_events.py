@@ -288,3 +288,12 @@ def test_a_file_of_an_event_that_stops_a_job_is_for_nobody() -> None:
     assert "UPSTART_FDS" not in host.environment_of("s", POST_STOP)
     host.exit("s", POST_STOP)
     assert [effect.file for effect in host.effects if isinstance(effect, CloseFile)] == [70]
+
+
+def test_jobs_that_one_event_starts_share_the_strings_of_their_environments() -> None:
+    """A thousand of them would have a thousand copies."""
+    host = Driver("a: start on go; exec x", "b: start on go; exec x")
+    host.emit("go", "X=1")
+    one, other = (host.instance(name).env for name in "ab")
+    assert "UPSTART_EVENTS=go" in one
+    assert list(map(id, one)) == list(map(id, other))

@@ -98,16 +98,6 @@ def test_what_was_written_before_a_crash_is_written_off_after_it() -> None:
     assert disk.records == {}
 
 
-def test_jobs_share_the_strings_of_their_environments() -> None:
-    """A thousand jobs that one event has started would have a thousand copies, and of more strings after a crash."""
-    host, disk = Driver("a: start on go; exec x", "b: start on go; exec x"), Disk()
-    host.emit("go", "X=1")
-    for each in (host, reborn(host, disk)):
-        one, other = (each.instance(name).env for name in "ab")
-        assert "UPSTART_EVENTS=go" in one
-        assert list(map(id, one)) == list(map(id, other))
-
-
 def test_half_matched_events_are_still_held() -> None:
     host, disk = Driver("p: start on x and y; exec z"), Disk()
     host.emit("x", "A=1")

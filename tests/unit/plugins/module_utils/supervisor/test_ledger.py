@@ -22,6 +22,20 @@ def test_what_was_not_flushed_is_not_written(tmp_path):
     assert Ledger(str(tmp_path / "ledger")).load() == {}
 
 
+def test_records_share_the_strings_that_are_the_same_in_both(tmp_path):
+    """Thousands say the same. What the next supervisor kept of each left holes: 2 KB for a job."""
+    ledger = Ledger(str(tmp_path / "ledger"))
+    record = {"env": ["PATH=/usr/bin", "UPSTART_EVENTS=go there"], "processes": {"main process": 1}, "wait": 1.5}
+    for key in ("a", "b"):
+        ledger.put(key, record)
+    ledger.flush()
+    loaded = Ledger(ledger.path).load()
+    assert loaded == {"a": record, "b": record}
+    a, b = loaded["a"], loaded["b"]
+    for one, other in ((a, b), (a["env"], b["env"]), (a["processes"], b["processes"])):
+        assert list(map(id, one)) == list(map(id, other))
+
+
 def test_a_half_line_of_a_killed_supervisor_is_ignored(tmp_path):
     path = tmp_path / "ledger"
     ledger = Ledger(str(path))
