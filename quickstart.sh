@@ -98,20 +98,27 @@ make_venv() {
     rm -f "$wheel"
 }
 
-# Print how to get a newer Python on this distribution, where that is one command.
+# Print which packages bring a newer Python on this distribution, where there are such.
 newer_python() {
     # shellcheck disable=SC1091 # the distribution's own file
     case "$(. /etc/os-release 2>/dev/null && printf %s "${ID-}:${VERSION_ID-}")" in
-        ubuntu:22.04) printf 'run: apt-get install python3.11 python3.11-venv' ;;
-        rhel:[89]* | centos:[89]* | rocky:[89]* | almalinux:[89]*) printf 'run: dnf install python3.12' ;;
-        *) printf 'run this on a newer host: targets need 3.9 only' ;;
+        ubuntu:22.04) printf 'python3.11 python3.11-venv' ;;
+        rhel:[89]* | centos:[89]* | rocky:[89]* | almalinux:[89]*) printf 'python3.12' ;;
     esac
 }
 
 command -v python3 >/dev/null || apt_install python3 python3-venv || true
 python=$(find_python) || {
+    packages=$(newer_python)
+    # shellcheck disable=SC2086 # several packages
+    [ -z "$packages" ] || ! apt_install $packages || python=$(find_python) || python=
+}
+[ -n "$python" ] || {
     found=$(python3 --version 2>/dev/null || echo 'no Python 3')
-    die "Python 3.11 or newer is needed on the controller for ansible-core 2.19 or newer, and here is $found; $(newer_python)"
+    rmdir "$cache" "$(dirname "$cache")" 2>/dev/null || true
+    die "Python 3.11 or newer is needed on the controller for ansible-core 2.19 or newer, and here is $found; $(
+        [ -n "$packages" ] && echo "install $packages" || echo 'run this on a newer host: targets need 3.9 only'
+    )"
 }
 
 requirements=$(cksum <"$here/requirements.txt")
