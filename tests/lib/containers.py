@@ -8,8 +8,9 @@
     containers.py remove CONTAINER...                        by their full names
 
 PLATFORMS is molecule's list, as JSON: name, image (of image.sh), command, options (podman run's), user (who logs in),
-and perhaps files (path -> content), written before the start, sshd_by_hand: true where no init starts the ssh daemon,
-and bundle: true for a host that starts the supervisor. Everywhere /run is empty after a boot.
+and perhaps files (path -> content), written before the start, archive: a tar file to unpack before that,
+sshd_by_hand: true where no init starts the ssh daemon, and bundle: true for a host that starts the supervisor.
+Everywhere /run is empty after a boot.
 The name of each container is first written to the file that FOSTER_TEST_CONTAINERS names, by which the runner removes
 what a broken run has left.
 """
@@ -81,6 +82,8 @@ def create(run: str, key: Path, platforms: list[dict[str, Any]]) -> list[dict[st
             *dict.fromkeys(("--tmpfs=/run", *platform.get("options", ()))),
             images[image_name(platform)], *command,
         )  # fmt: skip
+        if platform.get("archive"):
+            podman("cp", "--archive=false", "-", f"{name}:/", data=Path(platform["archive"]).read_bytes())
         files = {f"{home}/.ssh/authorized_keys": (allowed, 0o600) for home in ("/root", "/home/dev")}
         files.update({path: (text.encode(), 0o755) for path, text in platform.get("files", {}).items()})
         files.update(bundle if platform.get("bundle") else {})
