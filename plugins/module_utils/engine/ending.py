@@ -43,7 +43,7 @@ def end_family(turn: Turn, instance: Instance, signal: Optional[str] = None, gra
 
     ``signal`` and ``grace``: without them the first step of the job's kill schedule.
     """
-    if instance.job.keep_leftovers:
+    if instance.job.keep_leftovers or (instance.alone and not instance.spawning):
         return False
     first, seconds = kill_steps(instance.job)[0]
     signal = first if signal is None else signal

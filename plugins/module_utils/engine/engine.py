@@ -233,7 +233,7 @@ class Engine:
             status = message.code
         else:
             status = message.signal << 8 if message.signal is not None else UNKNOWN
-        self.lifecycle.exited(instance, message.kind, status)
+        self.lifecycle.exited(instance, message.kind, status, message.alone)
 
     def _family_ended(self, message: FamilyEnded) -> None:
         instance = self.instance(message.key)

@@ -62,9 +62,9 @@ class Instance:
     """One copy of a job. Environments are tables of ``KEY=VALUE``; times are seconds, monotonic."""
 
     __slots__ = (
-        "blocker", "blocking", "ending_family", "env", "exit_status", "failed", "failed_process", "goal", "job_class",
-        "key", "kill_step", "name", "processes", "ready", "ready_on", "replace", "respawn", "running_since", "spawning",
-        "start_env", "state", "stop_env", "stop_on", "timers", "told", "wait",
+        "alone", "blocker", "blocking", "ending_family", "env", "exit_status", "failed", "failed_process", "goal",
+        "job_class", "key", "kill_step", "name", "processes", "ready", "ready_on", "replace", "respawn",
+        "running_since", "spawning", "start_env", "state", "stop_env", "stop_on", "timers", "told", "wait",
     )  # fmt: skip
 
     def __init__(self, job_class: JobClass, name: str, events: EventQueue) -> None:
@@ -89,6 +89,7 @@ class Instance:
         self.ready = False  # what expect waits for has happened
         self.replace = False  # a restart is under way, the process is not to go on
         self.ending_family = False
+        self.alone = True  # nothing of its family can live: what is left need not be ended, which takes a turn
         self.kill_step = 0
         self.timers: Optional[dict[str, float]] = None  # when they run out
         self.respawn: Optional[RespawnHistory] = None

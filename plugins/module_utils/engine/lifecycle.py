@@ -192,6 +192,7 @@ class Lifecycle:
     def spawned(self, instance: Instance, kind: ProcessKind, pid: int) -> None:
         """A process that was asked for is there."""
         self._answered(instance, kind)
+        instance.alone = False
         if not (kind is ProcessKind.MAIN and instance.ready):
             instance.processes[kind] = pid
         if kind is ProcessKind.MAIN and instance.state == states.SPAWNED:
@@ -232,9 +233,10 @@ class Lifecycle:
         if instance.state == states.SPAWNED and not instance.spawning and instance.waits_for_nothing:
             self.advance(instance)
 
-    def exited(self, instance: Instance, kind: ProcessKind, status: int) -> None:
+    def exited(self, instance: Instance, kind: ProcessKind, status: int, alone: bool = False) -> None:
         """A process of the instance has ended; ``status``: exit status, signal << 8, or UNKNOWN."""
         self._turn.touch(instance)
+        instance.alone = alone
         instance.processes.pop(kind, None)
         if kind is ProcessKind.MAIN:
             self._main_exited(instance, status)
@@ -329,6 +331,7 @@ class Lifecycle:
         if not instance.ending_family:
             return
         instance.ending_family = False
+        instance.alone = True
         self._turn.touch(instance)
         if instance.state == states.KILLED or (instance.state == states.POST_STOP and self._may_start_again(instance)):
             self.advance(instance)
@@ -388,7 +391,7 @@ class Lifecycle:
         self._turn.touch(instance)
         if instance.told is not None:
             instance.told.failures[instance.key] = None
-        self._turn.announce("Failed", instance, status)
+        self._turn.effects.append(Announce("Failed", instance.key, (status,), process))
         self.finished(instance, failed=True)
 
     def finished(self, instance: Instance, failed: bool = False) -> None:

@@ -143,13 +143,17 @@ class Extend:
 
 @dataclass(frozen=True)
 class ProcessExited:
-    """A process of an instance ended: exit ``code`` 0-255, or ``signal``; both None where nobody can tell."""
+    """A process of an instance ended: exit ``code`` 0-255, or ``signal``; both None where nobody can tell.
+
+    ``alone``: nobody of the instance's family lives any more, for sure.
+    """
 
     key: InstanceKey
     kind: ProcessKind
     pid: int
     code: Optional[int] = None
     signal: Optional[int] = None
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -297,11 +301,13 @@ class Refuse:
 
 class Announce(NamedTuple):
     """Tell listeners. ``what`` is the D-Bus signal: JobAdded, JobRemoved, InstanceAdded, InstanceRemoved, GoalChanged,
-    StateChanged, Failed, EventEmitted. ``key``: (job, instance), (job, "") or None; ``arguments``: the signal's own."""
+    StateChanged, Failed, EventEmitted. ``key``: (job, instance), (job, "") or None; ``arguments``: the signal's own.
+    ``process``: what has Failed, a process kind, or "respawn" for one end too many."""
 
     what: str
     key: Optional[InstanceKey]
     arguments: tuple[Any, ...] = ()
+    process: str = ""
 
 
 @dataclass(frozen=True)

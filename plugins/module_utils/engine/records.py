@@ -210,6 +210,7 @@ def _restore_instance(engine: Engine, job_class: JobClass, record: Mapping[str, 
     instance = engine.catalogue.add_instance(job_class, record["name"])
     instance.goal = record["goal"]
     instance.state = record["state"]
+    instance.alone = False  # as far as a new supervisor can know
     instance.env = tuple(record["env"])
     for field in ("start_env", "stop_env"):
         if field in record:

@@ -20,7 +20,8 @@ _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def expand(text: str, env: Mapping[str, str]) -> str:
     """Return ``text`` with its references replaced from ``env``.
 
-    Raises UnknownParameter for a variable that is not set, ExpandError for a reference that is not well formed.
+    Raises UnknownParameter for a variable that is not set, ExpandError for a reference that is not well formed; they
+    reach whoever starts a job, so their words are Upstart's.
     """
     return text if "$" not in text else _expand(text, 0, env, "", 0)[0]
 
@@ -57,12 +58,12 @@ def _braced(text: str, position: int, env: Mapping[str, str], depth: int) -> tup
     if operator == ":":
         operator = text[position : position + 2]
         if operator not in (":-", ":+"):
-            raise ExpandError(f"an operator (:- - :+ +) or }} is missing after the name in {shown(text)}")
+            raise ExpandError("Expected operator")
     if operator == "}":
         return _value(name, env), position + 1
     argument, position = _expand(text, position + len(operator), env, "}", depth + 1)
     if position >= len(text):
-        raise ExpandError(f"no }} closes the reference to a variable in {shown(text)}")
+        raise ExpandError("Mismatched braces")
     value = env.get(name)
     use_argument = value is None or (operator.startswith(":") and not value)
     if operator.endswith("+"):

@@ -208,7 +208,7 @@ class Variables(Kind):
     appends = True
 
     def read(self, words: Words, old: Any) -> tuple[str, ...]:
-        return (*old, self.value(words[0]))
+        return (*old, words[0])  # whatever it is, as in Upstart
 
     def value(self, word: str) -> str:
         if not word or word.startswith("="):

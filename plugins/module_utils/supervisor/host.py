@@ -182,9 +182,7 @@ class Host:
 
     def _announce(self, effect: Announce) -> None:
         if effect.what == "Failed" and effect.key is not None:
-            instance = self.engine.instance(effect.key)
-            too_often = instance is not None and instance.failed_process == "respawn"
-            self.past.failed(effect.key, self._cause, too_often)
+            self.past.failed(effect.key, self._cause, too_often=effect.process == "respawn")
         elif effect.what == "JobRemoved" and effect.key is not None and effect.key[0] not in self.engine.jobs:
             self.past.forget(effect.key[0])
         for listener in self.announce:

@@ -211,7 +211,8 @@ class Processes:
             if successor is not None:
                 return
         self._drop(tracked)
-        self._inputs.submit(ProcessExited(tracked.key, tracked.kind, tracked.pid, code, number))
+        alone = self._means.families.look(tracked.key, lambda _pid: False).gone
+        self._inputs.submit(ProcessExited(tracked.key, tracked.kind, tracked.pid, code, number, alone))
 
     def _wants_to_run(self, key: InstanceKey) -> bool:
         instance = self._means.engine.instance(key)

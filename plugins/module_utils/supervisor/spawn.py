@@ -19,7 +19,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional
 
 from ..job import envfile
+from ..job.errors import ExpandError, UnknownParameter
+from ..job.expand import expand
 from ..job.model import Job, ProcessKind
+from . import apparmor
 
 SCRIPT_FD = 9
 SHELL = "/bin/sh"
@@ -69,6 +72,7 @@ def plan(job: Job, kind: ProcessKind, env: tuple[str, ...]) -> Plan:
     variables = dict(entry.split("=", 1) for entry in env if "=" in entry)
     for path in job.env_files:
         variables.update(_step("environment-file", _variables, path))
+    variables.pop("", None)  # Upstart hands `=VALUE` on, Python refuses to
     argv, script = _command(job, kind)
     return Plan(argv, variables, script, job, kind, _needs_child(job, kind))
 
@@ -95,15 +99,17 @@ def _variables(path: str) -> dict[str, str]:
 def _command(job: Job, kind: ProcessKind) -> tuple[list[str], Optional[str]]:
     process = job.process(kind)
     if process is None:  # the security process has no stanza of its own
-        if kind is ProcessKind.SECURITY and job.apparmor_load and os.path.isdir("/sys/kernel/security/apparmor"):
-            return ["/sbin/apparmor_parser", "-r", "-W", job.apparmor_load], None
+        if kind is ProcessKind.SECURITY and job.apparmor_load and apparmor.available():
+            return [apparmor.PARSER, "-r", "-W", job.apparmor_load], None
         return ["/bin/true"], None
     if not process.script and not _SHELL_CHARACTERS.intersection(process.command):
         return process.command.split() or [""], None
     text = process.command if process.script else f"exec {process.command}"
     if "\n" not in text.rstrip("\n"):
         return [SHELL, "-e", "-c", text.rstrip("\n"), SHELL], None
-    return [SHELL, "-e", f"/proc/self/fd/{SCRIPT_FD}"], text
+    # The shell opens the script once more: it is to close the descriptor that what it runs would inherit. Upstart does
+    # the same, which shows in the numbers of the lines that the shell complains about.
+    return [SHELL, "-e", f"/proc/self/fd/{SCRIPT_FD}"], f"exec {SCRIPT_FD}<&-\n{text}"
 
 
 def _needs_child(job: Job, kind: ProcessKind) -> bool:
@@ -283,7 +289,7 @@ def _child(what: Plan, output: int, around: Surroundings) -> None:
     for fd, number in what.extra:
         _step("descriptors", os.dup2, fd, number)
     if job.apparmor_switch and what.kind is ProcessKind.MAIN:
-        _step("apparmor", _write, "/proc/self/attr/exec", f"exec {job.apparmor_switch}")
+        _step("apparmor", _profile, job.apparmor_switch, what.env)
     if what.kind is not ProcessKind.SECURITY:
         _limits(job, around)
         _surround(job, around)
@@ -303,6 +309,16 @@ def _child(what: Plan, output: int, around: Surroundings) -> None:
         if error.errno != errno.ENOEXEC:
             raise SpawnError("exec", error.errno or errno.EIO) from None
     _step("exec", os.execve, SHELL, [SHELL, program, *what.argv[1:]], dict(what.env))
+
+
+def _profile(name: str, env: Mapping[str, str]) -> None:
+    """Run the program under that profile. Raises OSError, ValueError where a variable in the name is not set."""
+    try:
+        profile = expand(name, env)
+    except (UnknownParameter, ExpandError) as error:
+        raise ValueError(str(error)) from None
+    if apparmor.available():
+        _write("/proc/self/attr/exec", f"exec {profile}")
 
 
 def _descriptors(job: Job, output: int, script: int, around: Surroundings) -> None:

@@ -11,6 +11,7 @@ from typing import Optional
 
 from ..engine.messages import InstanceKey, Spawn, SpawnFailed
 from ..job.model import Job, ProcessKind
+from . import apparmor
 from .console import Descriptors
 from .means import Inputs, Means
 from .processes import Processes
@@ -34,7 +35,7 @@ class Starter:
             return
         key, kind, job = effect.key, effect.kind, effect.job
         try:
-            if kind is ProcessKind.SECURITY and not os.path.isdir("/sys/kernel/security/apparmor"):
+            if kind is ProcessKind.SECURITY and not apparmor.available():
                 raise SpawnError("apparmor", 0)
             self._start(effect, plan(job, kind, effect.env))
         except SpawnError as error:

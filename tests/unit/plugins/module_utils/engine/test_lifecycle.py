@@ -334,6 +334,32 @@ def test_the_family_ends_before_post_stop() -> None:
     assert host.status("a") == "stop/post-stop"
 
 
+def test_a_family_of_which_nothing_is_left_is_not_waited_for() -> None:
+    """What listens to `stopped` is to hear it in the round in which it came in Upstart, not in a later one."""
+    host = Driver("a: exec sleep")
+    host.start("a")
+    host.put(ProcessExited(("a", ""), MAIN, host.instance("a").processes[MAIN], 0, alone=True))
+    assert host.status("a") == "stop/waiting"
+    assert not host.families
+
+
+def test_nothing_is_ended_where_nothing_was_started() -> None:
+    host = Driver("a: exec sleep", "t: start on starting a; task; exec x")
+    host.start("a")
+    host.stop("a")
+    host.exit("t")
+    assert host.status("a") == "stop/waiting"
+    assert [family.key for family in host.families] == [("t", "")]
+
+
+def test_the_family_of_a_script_that_followed_is_ended() -> None:
+    host = Driver("a: exec sleep; post-stop exec x")
+    host.start("a")
+    host.put(ProcessExited(("a", ""), MAIN, host.instance("a").processes[MAIN], 0, alone=True))
+    host.exit("a", ProcessKind.POST_STOP)
+    assert [family.signal for family in host.families] == ["KILL"]
+
+
 def test_the_family_gets_no_grace_after_kill() -> None:
     host = Driver("a: exec sleep")
     host.stubborn.add("a")

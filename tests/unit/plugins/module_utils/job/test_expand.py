@@ -56,6 +56,12 @@ def test_a_malformed_reference_is_an_error(text: str) -> None:
         expand(text, ENV)
 
 
+@pytest.mark.parametrize(("text", "words"), [("${A", "Mismatched braces"), ("${A:b}", "Expected operator")])
+def test_a_malformed_reference_is_called_what_upstart_calls_it(text: str, words: str) -> None:
+    with pytest.raises(ExpandError, match=f"^{words}$"):
+        expand(text, ENV)
+
+
 @given(st.text(st.sampled_from("${}:-+AN x")))
 def test_any_text_expands_or_is_an_error(text: str) -> None:
     try:

@@ -56,7 +56,7 @@ def test_a_script_of_one_line_is_an_argument():
 
 def test_a_script_of_many_lines_is_read_from_descriptor_nine():
     plan = planned("echo a\necho b\n", script=True)
-    assert (plan.argv, plan.script) == (["/bin/sh", "-e", "/proc/self/fd/9"], "echo a\necho b\n")
+    assert (plan.argv, plan.script) == (["/bin/sh", "-e", "/proc/self/fd/9"], "exec 9<&-\necho a\necho b\n")
 
 
 def test_variables_keep_what_follows_the_first_equals_sign():
