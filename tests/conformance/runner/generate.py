@@ -3,6 +3,7 @@
 
 Nothing in them is a matter of time: a process goes on when a file is there (a *gate*), and a command that may block
 runs in the background and is asked for after the signals have ended. So the same case gives the same trace twice.
+A mistake in a job file that has an override is not made: docs/differences.md.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class _Job:
     processes: list[str] = field(default_factory=list)
     instanced: bool = False
     task: bool = False
+    overridden: bool = False  # docs/differences.md: a mistake in a job file that has an override
+    broken: bool = False
 
     @property
     def text(self) -> str:
@@ -55,6 +58,7 @@ class Generator:
         for job in self._jobs:
             (conf / f"{job.name}.conf").write_text(job.text)
             if chosen.random() < 0.06:
+                job.overridden = True
                 (conf / f"{job.name}.override").write_text(chosen.choice(("manual\n", "env X=over\n", "start on e3\n")))
         steps: list[str] = []
         for _unused in range(chosen.randint(8, 16)):
@@ -88,7 +92,7 @@ class Generator:
             job.lines.append("manual")
         if chosen.random() < 0.3:
             job.lines.append("respawn")
-            job.lines.append(chosen.choice(("respawn limit 2 300", "respawn limit 1 300", "respawn limit unlimited")))
+            job.lines.append(chosen.choice(("respawn limit 2 300", "respawn limit 1 300", "respawn limit 4 300")))
         if chosen.random() < 0.2:
             job.lines.append(chosen.choice(("normal exit 3", "normal exit 0 3 TERM", "normal exit KILL")))
         if chosen.random() < 0.1:
@@ -221,21 +225,22 @@ class Generator:
                 )
             ]
         if what == "file":
-            name = f"$CONF/{job.name}.conf"
-            return [
-                chosen.choice(
-                    (
-                        f"sh echo 'env V=changed' >> {name}",
-                        f"sh rm -f {name}",
-                        f"sh echo 'nonsense here' >> {name}",
-                        f"sh touch {name}",
-                        f"sh echo manual > $CONF/{job.name}.override",
-                    )
-                )
-            ]
+            return [self._file_step(job)]
         if what == "reload":
             return [f"reload {job.name}{env}"] if "USR1" not in job.text else []
         return ["list"]
+
+    def _file_step(self, job: _Job) -> str:
+        name = f"$CONF/{job.name}.conf"
+        steps = [f"sh echo 'env V=changed' >> {name}", f"sh rm -f {name}", f"sh touch {name}"]
+        if not job.overridden:
+            steps.append(f"sh echo 'nonsense here' >> {name}")
+        if not job.broken:
+            steps.append(f"sh echo manual > $CONF/{job.name}.override")
+        step = self._random.choice(steps)
+        job.broken = job.broken or "nonsense" in step
+        job.overridden = job.overridden or "override" in step
+        return step
 
     def _env(self, job: _Job) -> str:
         chosen = self._random

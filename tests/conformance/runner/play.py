@@ -22,6 +22,8 @@ _QUIET = 0.2  # seconds without a signal that end a step, as in the recordings
 _LATE = 2.0  # seconds more that signals of the recording may take on a busy machine
 _LIMIT = 25.0  # seconds for a command in the foreground
 _BLOCKED_LIMIT = 2.0  # the same where it is expected to block for ever
+_ENDLESS = 1500  # signals in one step that only events which cause each other can bring
+ENDLESS = "signals do not end"  # what is noted then
 _NEVER_BLOCK = frozenset(("status", "list", "initctl"))
 _CLIENT_VERBS = frozenset(("start", "stop", "restart", "reload", "status", "emit", "list"))
 
@@ -117,6 +119,8 @@ class Player:
             if text.startswith("initkill "):
                 code = self._session.exit_code()
                 step.notes.append("init alive" if code is None else f"init exited {code}")
+            if ENDLESS in step.notes:
+                break
         trace.files = self._session.files()
         for name, command in self._background.items():
             if command.running():
@@ -226,8 +230,8 @@ class Player:
             missing = expected is not None and self._seen < self._promised and self._session.exit_code() is None
             if quiet >= pause and not (missing and quiet < _LATE and expected is not None and expected.signals):
                 return
-            if waited > _LIMIT:
-                step.notes.append("signals do not end")
+            if waited > _LIMIT or len(step.signals) > _ENDLESS:
+                step.notes.append(ENDLESS)
                 return
             time.sleep(0.01)
 
