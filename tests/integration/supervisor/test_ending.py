@@ -96,3 +96,31 @@ def test_a_stop_waits_for_a_process_until_it_has_given_back_what_it_holds(superv
     )
     supervisor.call(name, "Stop")
     assert has_ended(slow)
+
+
+def freeze(cgroup: str) -> None:
+    with open(f"{cgroup}/cgroup.freeze", "w", encoding="ascii") as file:
+        file.write("1")
+
+
+LEFT = {
+    "nothing": lambda _cgroup: None,
+    "frozen": freeze,  # the next one would be frozen as well, and the supervisor with it
+    "a cgroup below": lambda cgroup: os.mkdir(f"{cgroup}/below"),
+}
+
+
+@pytest.mark.parametrize("supervisor", ["cgroup2", "user-cgroup2"], indirect=True)
+@pytest.mark.parametrize("left", LEFT)
+def test_the_next_process_gets_the_same_cgroup_unless_something_was_left_in_it(supervisor, left):
+    supervisor.define("c", "respawn\nrespawn limit 0 0\nexec sleep 1000\n")
+    supervisor.call("c", "Start")
+    first = supervisor.main("c")
+    # Where the supervisor sees it: it has mounts of its own.
+    cgroup = f"/proc/{supervisor.daemon.pid}/root{supervisor.describe('c')['instances'][0]['cgroup']}"
+    before = os.stat(cgroup).st_ino
+    LEFT[left](cgroup)
+    os.kill(first, 9)
+    supervisor.wait_for(lambda: supervisor.process("c")["pid"] != first, "the next one")
+    assert (os.stat(cgroup).st_ino == before) is (left == "nothing")
+    supervisor.call("c", "Stop")

@@ -16,6 +16,8 @@ from typing import Optional
 from . import delegation, proc
 
 _PROCS = "cgroup.procs"
+_NOTHING_BELOW = 2  # links of such a folder: kernfs counts the folders below
+_AS_MADE = (("cgroup.controllers", b""), ("cgroup.freeze", b"0\n"))  # then it keeps nobody out, and holds nobody up
 _LONGEST_NAME = 240  # bytes; a folder's name may have 255
 
 
@@ -85,19 +87,26 @@ class Cgroups:
     def prepare(self, name: str, settings: tuple[tuple[str, str], ...] = ()) -> None:
         """Make the cgroup ``name`` and write ``settings`` (cgroup v2 files); raise OSError.
 
-        One that nobody is in is made anew: what a job has set there, for cgroups of its own, may keep processes out.
+        One that was left by another process is made anew, unless it is still as it was made (making it takes longer
+        than looking) or somebody is in it: what a job has set there, for cgroups of its own, may keep processes out.
         """
         folder = self.path(name)
         try:
             os.mkdir(folder)
         except FileExistsError:
-            if self.remove(name):
+            if not self._is_as_made(folder) and self.remove(name):
                 os.mkdir(folder)
         if self.unified:
             for key, value in settings:
                 self._enable(key.split(".", 1)[0])
                 with open(os.path.join(folder, key), "w", encoding="ascii") as file:
                     file.write(value)
+
+    def _is_as_made(self, folder: str) -> bool:
+        """Tell whether there is nothing below and nothing is set; without controllers there are no limits to set."""
+        if os.stat(folder).st_nlink > _NOTHING_BELOW:
+            return False
+        return not self.unified or all(proc.read(f"{folder}/{file}") == text for file, text in _AS_MADE)
 
     def _enable(self, controller: str) -> None:
         for folder in (self.home, self.root):
@@ -207,7 +216,7 @@ def _tree(folder: str) -> list[str]:
     found = [folder]
     for each in found:  # which grows meanwhile
         with contextlib.suppress(OSError):
-            if os.stat(each).st_nlink > 2:  # kernfs counts the folders below
+            if os.stat(each).st_nlink > _NOTHING_BELOW:
                 found.extend(entry.path for entry in os.scandir(each) if entry.is_dir(follow_symlinks=False))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from ansible_collections.foster.init.plugins.module_utils.supervisor.tracking.cgroup import Cgroups, folder_name
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,3 +62,20 @@ def test_a_cgroup_says_that_it_holds_something_that_is_not_listed(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "cgroup.events").write_text(f"populated {count}\nfrozen 1\n")
     assert [cgroups.holds(name) for name in ("job-a", "job-b", "job-c")] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("controllers", "freeze", "kept"),
+    [("", "0\n", True), ("memory\n", "0\n", False), ("", "1\n", False), ("", None, False)],
+)
+def test_a_cgroup_is_kept_for_the_next_process_only_as_it_was_made(tmp_path, monkeypatch, controllers, freeze, kept):
+    """One with controllers may have limits that the last process, or an earlier definition, has set."""
+    (tmp_path / "job-a").mkdir()
+    (tmp_path / "job-a" / "cgroup.controllers").write_text(controllers)
+    if freeze is not None:
+        (tmp_path / "job-a" / "cgroup.freeze").write_text(freeze)
+    removed = []
+    cgroups = Cgroups(str(tmp_path), True)
+    monkeypatch.setattr(cgroups, "remove", removed.append)
+    cgroups.prepare("job-a")
+    assert removed == ([] if kept else ["job-a"])
