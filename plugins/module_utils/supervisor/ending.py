@@ -11,6 +11,7 @@ again, with growing pauses, as long as there are any.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Optional
 
 from ..engine.messages import EndFamily, FamilyEnded, InstanceKey, Signal
@@ -39,6 +40,7 @@ class Ender:
         self._inputs = inputs
         self._processes = processes
         self._ends: dict[InstanceKey, Optional[TimerHandle]] = {}  # the timer runs as long as there is grace
+        self._due: list[InstanceKey] = []  # to be killed at the end of this turn
         self._empty_cgroups: set[InstanceKey] = set()
         self._deadlines: dict[InstanceKey, float] = {}
         self._looking = False
@@ -92,31 +94,44 @@ class Ender:
             return
         self._ends[key] = None
         self._deadlines.setdefault(key, self._means.loop.now() + _GIVE_UP)
-        self._kill(key)
+        if not self._due:
+            self._means.loop.call_later(0.0, self._kill_due)
+        self._due.append(key)
+
+    def _kill_due(self) -> None:
+        due, self._due = self._due, []
+        self._kill([key for key in due if key in self._ends])
         self._look_soon()
 
-    def _kill(self, key: InstanceKey) -> None:
-        cgroups = self._means.families.cgroups
+    def _kill(self, keys: Collection[InstanceKey]) -> None:
+        """Kill these families, in step: one look through /proc serves all of them (see ``Families``)."""
+        families = self._means.families
         self._means.kernel.settle()  # do not stand in a cgroup that is ended
-        scripts = any(each.key == key and each.kind is not ProcessKind.MAIN for each in self._processes.known.values())
-        if cgroups is None or scripts or not cgroups.kill(folder_name(*key)):
-            self._sweep(key)
-            return
-        for member in self._means.families.members(key):
-            if member.first_left:  # cgroup.kill signals the first thread only, and that has ended: Linux 6.18
-                self._means.kernel.signal_member(member, _FATAL)
+        scripts = {each.key for each in self._processes.known.values() if each.kind is not ProcessKind.MAIN}
+        left = []
+        for key in keys:
+            if families.cgroups is None or key in scripts or not families.cgroups.kill(folder_name(*key)):
+                left.append(key)
+                continue
+            for member in families.members(key):
+                if member.first_left:  # cgroup.kill signals the first thread only, and that has ended: Linux 6.18
+                    self._means.kernel.signal_member(member, _FATAL)
+        self._sweep(left)
 
-    def _sweep(self, key: InstanceKey) -> None:
+    def _sweep(self, keys: Collection[InstanceKey]) -> None:
         """Kill everybody, and who was forked meanwhile, until nobody new is found."""
-        killed: set[int] = set()
+        killed: dict[InstanceKey, set[int]] = {key: set() for key in keys}
         for _round in range(_ROUNDS):
-            look = self._look(key)
-            new = [member for member in look.members if member.pid not in killed]
-            if look.gone or (look.members and not new):
-                return
-            self._signal_all(new, _FATAL)
-            killed.update(member.pid for member in new)
-        self._means.families.pursue(key, self._is_busy, self._kill_at_once, self._bury, _PURSUED)
+            for key in list(killed):
+                look = self._look(key)
+                new = [member for member in look.members if member.pid not in killed[key]]
+                if look.gone or (look.members and not new):
+                    del killed[key]
+                    continue
+                self._signal_all(new, _FATAL)
+                killed[key].update(member.pid for member in new)
+        for key in killed:
+            self._means.families.pursue(key, self._is_busy, self._kill_at_once, self._bury, _PURSUED)
 
     def _signal_all(self, members: list[Stat], number: int) -> None:
         kernel = self._means.kernel
@@ -150,9 +165,7 @@ class Ender:
 
     def _looked(self) -> None:
         self._looking = False
-        for key, timer in self._ends.items():
-            if timer is None:  # what has forked meanwhile
-                self._kill(key)
+        self._kill([key for key, timer in self._ends.items() if timer is None])  # what has forked meanwhile
         self.check()
         self._look_again()
 

@@ -44,6 +44,7 @@ class Loop:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.now = clock
+        self.turns = 0  # that have begun: what is done in one and the same is done at the same moment
         self._epoll = select.epoll()
         self._watched: dict[int, Callable[[int], None]] = {}
         self._fresh: set[int] = set()  # watched since the kernel was asked: what it said of such a number is not of it
@@ -112,6 +113,7 @@ class Loop:
     def turn(self, longest: Optional[float] = 0.0) -> None:
         """Wait at most ``longest`` seconds (None: as long as it takes) and dispatch what is ready."""
         ready = self._epoll.poll(self._patience(longest), 64)
+        self.turns += 1
         self._fresh.clear()
         for fd, events in ready:
             callback = self._watched.get(fd)

@@ -202,7 +202,9 @@ class Supervisor:
         else:
             marker = ("FOSTER_SUPERVISOR", self.paths.run)
         engine = Engine(self._environment(), (f"{marker[0]}={marker[1]}",), os.environ)
-        families = Families(self.cgroups, marker, lambda: self.host.processes.known, ledger.put)
+        families = Families(
+            self.cgroups, marker, lambda: self.host.processes.known, ledger.put, lambda: self.loop.turns
+        )
         families.refused = self.refused
         console = Console(self.in_container, self.options.logdir != "-", command.NAME if self.options.command else None)
         means = Means(

@@ -3,7 +3,8 @@
 
 With cgroups it is their cgroup's members. Without, it is what the supervisor inherits as a subreaper: every orphan of
 a job becomes its child, and is told by the mark that it was born with. After a supervisor was killed, orphans of its
-jobs have gone to another parent; then all of /proc is looked through for the mark.
+jobs have gone to another parent; then all of /proc is looked through for the mark, once for all families that ask at
+the same moment (``scan``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple, Optional, Protocol
 from ...engine.messages import InstanceKey
 from . import mark, proc
 from .cgroup import Cgroups, folder_name
+from .scan import Scan
 
 _Keep = Callable[[str, object], None]  # into the ledger: (key, record or None)
 _LOOKS = 5  # at a family that is not seen, and not seen to be gone
@@ -39,27 +41,32 @@ class Owned(Protocol):
 class Families:
     """Find the members of each instance's family. ``marker``: (variable, value) that this supervisor's jobs carry.
 
-    ``known``: the processes that are tracked, by pid. ``keep`` writes what has to outlive the supervisor.
+    ``known``: the processes that are tracked, by pid. ``keep`` writes what has to outlive the supervisor. ``moment``: a
+    number that changes with the turns of the loop.
     """
 
     def __init__(
         self, cgroups: Optional[Cgroups], marker: tuple[str, str], known: Callable[[], Mapping[int, Owned]],
-        keep: _Keep,
+        keep: _Keep, moment: Callable[[], int] = lambda: 0,
     ) -> None:  # fmt: skip
         self.cgroups = cgroups
         self.refused: list[str] = []  # why there is no cgroup, or no better one
         self._marker = marker
         self._known = known
         self._keep = keep
+        self._moment = moment
         self._marks: dict[InstanceKey, int] = {}
         self._owners: dict[int, InstanceKey] = {}  # by mark
         self._orphans: dict[int, Optional[InstanceKey]] = {}
         self._zombies: set[int] = set()  # children of ours that were seen to have ended, until they are reaped
         self._scattered: set[InstanceKey] = set()  # was there before us: its orphans have other parents
         self._met: dict[InstanceKey, dict[int, int]] = {}  # in looks at a cgroup: pid -> start time
+        self._scan = Scan.none()
 
     def mark(self, key: InstanceKey) -> int:
         """Return the mark that processes of ``key`` are to be born with; on the ledger after its next flush."""
+        if key in self._scattered:
+            self._scan.asked.add(key)  # it does not know who is born now
         found = self._marks.get(key)
         if found is None:
             found = mark.new()
@@ -91,7 +98,7 @@ class Families:
 
     def members(self, key: InstanceKey) -> list[proc.Stat]:
         """Return the living processes of ``key``, the oldest first; who forks and ends meanwhile may be missed."""
-        return self._living(self._pids(key))
+        return self._living(key, self._pids(key))
 
     def look(self, key: InstanceKey, spare: Callable[[int], bool]) -> Look:
         """Look until somebody is found, or nobody can be there any more; but for the pids that ``spare`` knows.
@@ -101,13 +108,13 @@ class Families:
         """
         for _look in range(_LOOKS):
             pids = [pid for pid in self._pids(key) if not spare(pid)]
-            members = self._living(pids)
+            members = self._living(key, pids)
             if self.cgroups is not None and (members or not pids):
                 return self._at_cgroup(self.cgroups, key, members)
             if members or not pids:
                 return Look(members, not members)
         # Others have the orphans of a scattered family: no look tells for sure.
-        return Look([], self.cgroups is None and key in self._scattered)
+        return Look([], self._is_scanned(key))
 
     def _at_cgroup(self, cgroups: Cgroups, key: InstanceKey, listed: list[proc.Stat]) -> Look:
         """Return what a look at a cgroup says that has ``listed`` these: others may have left the list and not ended.
@@ -144,12 +151,12 @@ class Families:
                 return
             for pid in reversed(pids):
                 strike(pid)
-            living = {member.pid for member in self._living(pids)}
+            living = {member.pid for member in self._living(key, pids)}
             for pid in pids:
                 if pid not in living:
                     bury(pid)
 
-    def _living(self, pids: Collection[int]) -> list[proc.Stat]:
+    def _living(self, key: InstanceKey, pids: Collection[int]) -> list[proc.Stat]:
         found = []
         own = os.getpid()
         for pid in pids:
@@ -157,7 +164,8 @@ class Families:
             if stat is None:
                 continue
             if not stat.ended:
-                found.append(stat)
+                if not self._is_scanned(key) or mark.of(pid) == self._marks.get(key):  # it is still the one of the scan
+                    found.append(stat)
             elif stat.parent == own:
                 self._zombies.add(pid)
         return sorted(found, key=lambda stat: (stat.start_time, stat.pid))
@@ -172,8 +180,8 @@ class Families:
         number = self._marks.get(key)
         if number is None:
             return []
-        if key in self._scattered:
-            return [pid for pid in proc.all_pids() if mark.of(pid) == number]
+        if self._is_scanned(key):
+            return self._scanned(key, number)
         known = self._known()
         found: list[int] = []
         children = proc.children(os.getpid())
@@ -186,6 +194,20 @@ class Families:
                 found.append(pid)
                 found.extend(proc.descendants(pid))
         return list(dict.fromkeys(found))
+
+    def _is_scanned(self, key: InstanceKey) -> bool:
+        return self.cgroups is None and key in self._scattered
+
+    def _scanned(self, key: InstanceKey, number: int) -> list[int]:
+        """Return who has the mark, from a scan of this moment that ``key`` has not asked: from a new one, if need be.
+
+        Who asks again does so because something has happened since: somebody was signalled, or has ended.
+        """
+        moment = self._moment()
+        if self._scan.moment != moment or key in self._scan.asked:
+            self._scan = Scan.begun(moment, {self._marks[each] for each in self._scattered}, self._scan.zombies)
+        self._scan.asked.add(key)
+        return self._scan.pids.get(number, [])
 
     def _orphan_of(self, pid: int) -> Optional[InstanceKey]:
         """Return whose a child is that we have inherited; looked at once, until it is ``reaped``."""

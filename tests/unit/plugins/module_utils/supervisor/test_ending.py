@@ -98,6 +98,8 @@ class World:
     def end(self, *looks: Look, number: str = "KILL", grace: float = 0.0) -> None:
         self.families.looks = [looks[0], *looks]  # whether there is anything to end is a look of its own
         self.ender.end_family(EndFamily(KEY, number, grace))
+        if not grace:
+            self.timers.fire()  # the end of the turn
 
 
 GONE, UNSEEN = Look([], True), Look([], False)
@@ -158,6 +160,7 @@ def test_a_grace_leaves_time_to_end():
     world = World()
     world.end(Look([member(2, 2)], False), number="TERM", grace=5.0)
     assert world.kernel.did == [("signal_member", 2, signal.SIGTERM), ("signal_member", 2, signal.SIGCONT)]
+    world.timers.fire()
     world.timers.fire()
     assert ("kill_group", 2) in world.kernel.did
 
