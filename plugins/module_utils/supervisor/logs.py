@@ -14,20 +14,18 @@ import contextlib
 import errno
 import os
 import re
-import stat
 from collections.abc import Callable
 from typing import Optional
 
 from ..engine.messages import InstanceKey
 from ..job.model import Job
-from . import linux
+from . import linux, logfile
 from .loop import HANGUP, READ, Loop
 
 _CHUNK = 65536
 _RETRY = 1.0  # seconds between attempts to write to a full disk
 _KEEP = 5  # rotated files, unless the job says otherwise
 _TAIL = 4096
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class _Channel:
@@ -222,7 +220,7 @@ class Logs:
     def _move(self, channel: _Channel) -> bool:
         """Let the kernel move what the pipe holds to the end of the file: what has been read by a supervisor that is
         killed before it writes would be lost. Return False where the file cannot take it so; raise OSError."""
-        fd = _open_log(channel.path)
+        fd = logfile.open_to_write(channel.path)
         try:
             length = os.fstat(fd).st_size
             try:
@@ -240,7 +238,7 @@ class Logs:
     def _write(self, channel: _Channel) -> bool:
         """Write what is pending; return False where it has to wait."""
         try:
-            fd = _open_log(channel.path, os.O_APPEND)
+            fd = logfile.open_to_write(channel.path, os.O_APPEND)
             try:
                 while channel.pending:
                     channel.pending = channel.pending[os.write(fd, channel.pending) :]
@@ -273,13 +271,7 @@ class Logs:
 
     def _rotate(self, channel: _Channel) -> None:
         try:
-            for number in range(channel.keep - 1, 0, -1):
-                if os.path.exists(f"{channel.path}.{number}"):
-                    os.replace(f"{channel.path}.{number}", f"{channel.path}.{number + 1}")
-            if channel.keep > 0:
-                os.replace(channel.path, f"{channel.path}.1")
-            else:
-                os.unlink(channel.path)
+            logfile.rotate(channel.path, channel.keep)
             channel.start = 0
         except OSError as error:
             self._warn(f"{channel.path}: cannot rotate: {error.strerror}")
@@ -316,25 +308,6 @@ class Logs:
             return os.stat(channel.path, follow_symlinks=False).st_size
         except OSError:
             return 0
-
-
-def _open_log(path: str, flags: int = 0) -> int:
-    """Open a log file to write, making it if it is missing; raise OSError, also for what is no file of our own.
-
-    A link or a pipe that somebody has put in its place could lead the output anywhere.
-    """
-    fd = os.open(path, _WRITE | flags, 0o640)
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode):
-        why = "it is not a regular file"
-    elif found.st_uid != os.geteuid():
-        why = f"it belongs to the user {found.st_uid}"
-    elif found.st_nlink != 1:
-        why = "it has a second name (a hard link)"
-    else:
-        return fd
-    os.close(fd)
-    raise OSError(errno.EPERM, f"{why}; remove it", path)
 
 
 def file_name(key: InstanceKey) -> str:

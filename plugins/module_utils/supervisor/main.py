@@ -26,6 +26,7 @@ from .loop import Loop
 from .means import Means
 from .options import USAGE, Options, UsageError
 from .orders import MEANINGLESS, Orders
+from .ownlog import OwnLog
 from .recovery import Recovery
 from .tracking.cgroup import Cgroups
 from .tracking.family import Families
@@ -65,6 +66,7 @@ class Supervisor:
         self.in_container = container.is_first() or bool(options.command)
         self.debug = bool(given & {"--debug", "--verbose"})
         self.paths = self._paths()
+        self.own_log = OwnLog(self.paths.logs)
         self.hosted = "INVOCATION_ID" in os.environ and os.getpid() != 1
         self.state: dict[str, Any] = reexec.inherited_state(options.state_fd)
         self.exit_status = 0
@@ -281,8 +283,7 @@ class Supervisor:
 
     def warn(self, text: str) -> None:
         """Write one line to the supervisor's own log."""
-        with contextlib.suppress(OSError):
-            os.write(2, f"fosterd: {text}\n".encode(errors="replace"))
+        self.own_log.write(text)
 
     # ---- ending -----------------------------------------------------------------------------------------------
 
