@@ -59,6 +59,7 @@ class Host:
         self.families = means.families
         self.warn = means.warn
         self.run_folder = run_folder
+        self.subreaper = False  # orphans of jobs become ours
         self.log_priority = "message"
         self.version = "init (upstart 1.13.2)"
         self.folder: Optional[JobFolder] = None

@@ -103,7 +103,7 @@ class Supervisor:
             os.chdir("/")
         os.umask(0o022)
         linux.name_process("fosterd")
-        subreaper = os.getpid() == 1 or linux.become_subreaper()
+        subreaper = os.getpid() == 1 or linux.become_subreaper()  # orphans go to process 1 anyway
         if not subreaper:
             self.warn("cannot become a subreaper: processes that leave their job are not followed")
         self.loop = Loop()
@@ -121,6 +121,7 @@ class Supervisor:
         self.logs = Logs(self.loop, self.paths.logs, None if self.session else self._pipes(), self.warn)
         self._listen()
         self._make_host(kernel, ledger, null_fd)
+        self.host.subreaper = subreaper
         ledger.put("boot", life)
         ledger.put("cgroups", None if self.cgroups is None else [self.cgroups.root, self.cgroups.unified])
         self._begin(saved)

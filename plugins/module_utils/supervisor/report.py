@@ -92,6 +92,7 @@ def _says(host: Host, main: int) -> dict[str, str]:
 def capabilities(host: Host) -> str:
     """Return what the kernel lets us do, who we are, and each rung of tracking with the reason why one is not used."""
     cgroups = host.families.cgroups
+    tracking = ladder.rungs(host.families, host.processes.adopted, host.subreaper)
     return json.dumps(
         {
             "pid": os.getpid(),
@@ -100,11 +101,11 @@ def capabilities(host: Host) -> str:
             "python": ".".join(str(part) for part in sys.version_info[:3]),
             "kernel": os.uname().release,
             "addresses": host.addresses,
-            "subreaper": True,
+            "subreaper": host.subreaper,
             "pidfd": hasattr(os, "pidfd_open"),
             "cgroup": None if cgroups is None else {"path": cgroups.root, "version": 2 if cgroups.unified else 1},
             "ledger": host.ledger.path,
-            "tracking": [rung._asdict() for rung in ladder.rungs(host.families, host.processes.adopted)],
+            "tracking": [rung._asdict() for rung in tracking],
         }
     )
 

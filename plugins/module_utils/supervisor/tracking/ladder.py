@@ -20,14 +20,17 @@ class Rung(NamedTuple):
     why: str = ""
 
 
-def rungs(families: Families, adopted: Adopted) -> list[Rung]:
-    """Return the ladder, the surest first."""
+def rungs(families: Families, adopted: Adopted, subreaper: bool) -> list[Rung]:
+    """Return the ladder, the surest first. ``subreaper``: orphans become ours."""
     cgroups = families.cgroups
     second = cgroups is not None and cgroups.unified
     first = cgroups is not None and not cgroups.unified
     refused = "; ".join(families.refused) or "no cgroup may be made here"
     return [
-        Rung("subreaper", True, "orphans of jobs become ours, with their exit statuses"),
+        Rung(
+            "subreaper", subreaper, "orphans of jobs become ours, with their exit statuses",
+            "" if subreaper else "the kernel refuses it (prctl, PR_SET_CHILD_SUBREAPER): they go to another process",
+        ),
         _pidfd(),
         Rung("cgroup v2", second, "members and the end of all of them at once", "" if second else refused),
         Rung(

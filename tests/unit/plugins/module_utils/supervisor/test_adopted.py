@@ -450,9 +450,9 @@ def test_without_pidfds_it_is_looked_at_now_and_then(loop, clock, stranger, monk
 # ---- what is in force -----------------------------------------------------------------------------------------------
 
 
-def rungs_of(adopted):
+def rungs_of(adopted, subreaper=True):
     families = Families(None, ("MARKER", "here"), dict, lambda _key, _record: None)
-    return {rung.name: (rung.in_force, rung.why) for rung in ladder.rungs(families, adopted)}
+    return {rung.name: (rung.in_force, rung.why) for rung in ladder.rungs(families, adopted, subreaper)}
 
 
 def test_the_ladder_tells_that_the_connector_is_not_needed(loop):
@@ -490,3 +490,11 @@ def test_who_may_not_look_at_a_zombie_is_told_nothing(stranger, monkeypatch):
 
     monkeypatch.setattr(os, "readlink", refuse)
     assert proc.wait_status(each.pid, started) is None
+
+
+def test_the_ladder_tells_that_orphans_go_elsewhere(loop):
+    adopted = Adopted(loop, lambda: True, none)
+    assert rungs_of(adopted)["subreaper"] == (True, "")
+    in_force, why = rungs_of(adopted, subreaper=False)["subreaper"]
+    assert not in_force
+    assert "PR_SET_CHILD_SUBREAPER" in why
