@@ -171,11 +171,15 @@ class Ender:
 
     def check(self) -> None:
         """Report the families of which nothing is left, and remove the cgroups that are empty."""
-        for key, timer in list(self._ends.items()):
+        ended = []
+        for key in self._ends:
             look = self._look(key)
-            if not look.gone and not self._too_long(key, look.members):
-                continue
-            del self._ends[key]
+            if look.gone or self._too_long(key, look.members):
+                ended.append(key)
+        if ended:
+            self._processes.reap()  # who is seen to have ended is told of while it is known whose he was
+        for key in ended:
+            timer = self._ends.pop(key)
             self._deadlines.pop(key, None)
             if timer is not None:
                 timer.cancel()

@@ -93,7 +93,11 @@ class World:
         )  # fmt: skip
         inputs = SimpleNamespace(answer=self.said.append, submit=self.said.append)
         past = SimpleNamespace(note=lambda _key, _text: None)
-        self.ender = Ender(means, inputs, SimpleNamespace(known=self.known, helpers={21: None}, past=past))
+        self.said_when_reaped: list[list[object]] = []
+        processes = SimpleNamespace(
+            known=self.known, helpers={21: None}, past=past, reap=lambda: self.said_when_reaped.append([*self.said])
+        )
+        self.ender = Ender(means, inputs, processes)
 
     def end(self, *looks: Look, number: str = "KILL", grace: float = 0.0) -> None:
         self.families.looks = [looks[0], *looks]  # whether there is anything to end is a look of its own
@@ -109,6 +113,15 @@ def test_a_family_of_which_nothing_is_left_has_ended_at_once():
     world = World()
     world.end(GONE)
     assert (world.said, world.kernel.did) == ([FamilyEnded(KEY)], [])
+
+
+def test_who_has_ended_is_reaped_before_the_family_is_said_to_have_ended():
+    """After that nobody knew any more whose child it was, and the history of its job lacked it."""
+    world = World()
+    world.end(Look([member(2, 2)], False), GONE)
+    world.families.looks = [GONE]
+    world.ender.check()
+    assert (world.said_when_reaped, world.said) == ([[]], [FamilyEnded(KEY)])
 
 
 def test_groups_are_killed_before_their_members():

@@ -179,7 +179,7 @@ def test_many_families_are_ended_with_as_many_scans_as_one(families, processes, 
     said: list[object] = []
     means = SimpleNamespace(kernel=Kernel(processes), families=families, loop=loop, warn=said.append)
     inputs = SimpleNamespace(answer=said.append, submit=said.append)
-    ender = Ender(means, inputs, SimpleNamespace(known={}, helpers={}, past=None))
+    ender = Ender(means, inputs, SimpleNamespace(known={}, helpers={}, past=None, reap=lambda: None))
     for key in KEYS[:jobs]:
         ender.end_family(replace(effect, key=key))
     loop.run()
