@@ -120,3 +120,16 @@ def test_short_life_may_not_lack_anything_else() -> None:
 
 def test_started_without_running_announced_is_a_difference() -> None:
     assert _found(_SHORT, _SHORT.replace("  D - EventEmitted started [JOB=a INSTANCE=]\n", ""))
+
+
+def _released(line: str) -> str:
+    return f"> (boot)\n> &c1 start a N=1\n> wait c1 0.1\n  O {line}\n  rc=0\n"
+
+
+def test_a_released_client_may_find_its_instance_gone() -> None:
+    moving = _released("a (1) stop/pre-start, process P1")
+    assert _found(moving, _released("a stop/waiting")) == []
+    assert _found(_released("a stop/waiting"), moving) == []
+    assert _found(moving, _released("a (2) stop/pre-start, process P1"))
+    assert _found(moving, _released("b stop/waiting"))
+    assert _found(moving, _released("a start/running, process P1"))

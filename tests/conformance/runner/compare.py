@@ -254,11 +254,22 @@ def _moving(one: Step, other: Step) -> bool:
         return False
     left, right = _STATUS.match(one.stdout[0]), _STATUS.match(other.stdout[0])
     extra = all(line.startswith("\t") for line in (*one.stdout[1:], *other.stdout[1:]))
-    if not extra or left is None or right is None or left.group("name", "goal") != right.group("name", "goal"):
+    if not extra or left is None or right is None or left["goal"] != right["goal"]:
+        return False
+    if (
+        left["name"] != right["name"]
+        and not _gone(one.stdout[0], right["name"])
+        and not _gone(other.stdout[0], left["name"])
+    ):
         return False
     verb = one.text.split(" ")[0]
     released = (verb, left["goal"]) in (("start", "stop"), ("stop", "start"))
     return released or verb == "wait" or " --no-wait " in one.text
+
+
+def _gone(line: str, name: str) -> bool:
+    """Tell whether `line` is what a client says of the instance `name` when that is no longer there."""
+    return line == f"{name.partition(' (')[0]} stop/waiting"
 
 
 def _fair(step: Step, job: str, failed: bool) -> bool:
