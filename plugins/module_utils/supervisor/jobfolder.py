@@ -23,15 +23,11 @@ from .loop import READ, Loop
 
 _LARGEST = 1 << 20  # bytes; a job file is text that somebody wrote
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_EVENTS = (
-    linux.IN_ATTRIB
-    | linux.IN_CLOSE_WRITE
-    | linux.IN_MOVED_FROM
-    | linux.IN_MOVED_TO
-    | linux.IN_CREATE
-    | linux.IN_DELETE
-    | linux.IN_ONLYDIR
+# Of the folder above only what can happen to a job folder: others may write files there all day (~/.config, /etc).
+_ABOVE = (
+    linux.IN_ATTRIB | linux.IN_MOVED_FROM | linux.IN_MOVED_TO | linux.IN_CREATE | linux.IN_DELETE | linux.IN_ONLYDIR
 )
+_EVENTS = _ABOVE | linux.IN_CLOSE_WRITE
 
 
 class _Fingerprint(NamedTuple):
@@ -88,13 +84,14 @@ class JobFolder:
     def _add_watches(self) -> None:
         if self._inotify < 0:
             return
+        wanted = {os.path.dirname(folder.rstrip("/")): _ABOVE for folder in self.folders}
         for folder in self.folders:
-            parent = os.path.dirname(folder.rstrip("/"))
-            for path in [parent, *(found for found, _names, _files in os.walk(folder))]:
-                try:
-                    self._watches[linux.inotify_add(self._inotify, path, _EVENTS)] = path
-                except OSError:
-                    continue  # not there (yet): the watch on its parent tells when it comes
+            wanted.update((found, _EVENTS) for found, _names, _files in os.walk(folder))
+        for path, events in wanted.items():
+            try:
+                self._watches[linux.inotify_add(self._inotify, path, events)] = path
+            except OSError:
+                continue  # not there (yet): the watch on its parent tells when it comes
 
     def _changed(self) -> None:
         concerned: set[str] = set()

@@ -8,6 +8,7 @@ import os
 import socket
 
 import pytest
+from ansible_collections.foster.init.plugins.module_utils.supervisor import linux
 from ansible_collections.foster.init.plugins.module_utils.supervisor.jobfolder import JobFolder
 from ansible_collections.foster.init.plugins.module_utils.supervisor.loop import Loop
 
@@ -217,3 +218,13 @@ def test_jobs_stay_while_their_folder_cannot_be_looked_at(folder, report, tmp_pa
         folder.reload()
     assert report.gone == []
     assert report.warnings == [f"{tmp_path / 'first'}: cannot be looked at: Too many open files; jobs stay as they are"]
+
+
+def test_files_written_beside_a_job_folder_wake_nobody(folder, report, loop, tmp_path):
+    beside = tmp_path / "settings"
+    beside.write_text("")
+    folder.watch()
+    beside.write_text("changed")  # inotify queues what happened before close returns
+    assert linux.waiting_bytes(folder._inotify) == 0
+    (tmp_path / "first" / "a.conf").write_text("exec one\n")
+    assert linux.waiting_bytes(folder._inotify) > 0
