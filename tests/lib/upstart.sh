@@ -38,6 +38,6 @@ while read -r sum path; do
   fi
   dpkg-deb --fsys-tarfile "$package" | tar --extract --directory="$tree"
 done <<<"$packages"
-# Debian's /sbin and /lib are links to these.
-tar --create --file="$archive.new" --directory="$tree" --transform='s,^,usr/,S' --owner=0 --group=0 sbin lib
+# Debian's /sbin and /lib are links to these. Nothing follows the end of the archive, where podman stops to read.
+tar --create --file="$archive.new" --blocking-factor=1 --directory="$tree" --transform='s,^,usr/,S' --owner=0 --group=0 sbin lib
 mv "$archive.new" "$archive"
