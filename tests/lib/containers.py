@@ -9,8 +9,8 @@
 
 PLATFORMS is molecule's list, as JSON: name, image (of image.sh), command, options (podman run's), user (who logs in),
 and perhaps files (path -> content), written before the start, archive: a tar file to unpack before that,
-sshd_by_hand: true where no init starts the ssh daemon, and bundle: true for a host that starts the supervisor.
-Everywhere /run is empty after a boot.
+sshd_by_hand: true where no init starts the ssh daemon, ssh: false where there is none, and bundle: true for a host that
+starts the supervisor. Everywhere /run is empty after a boot.
 The name of each container is first written to the file that FOSTER_TEST_CONTAINERS names, by which the runner removes
 what a broken run has left.
 """
@@ -92,7 +92,7 @@ def create(run: str, key: Path, platforms: list[dict[str, Any]]) -> list[dict[st
         podman("start", name)
         return {
             "instance": platform["name"],
-            "address": reachable(name),
+            "address": reachable(name) if platform.get("ssh", True) else name,
             "port": 22,
             "user": platform["user"],
             "identity_file": str(key),

@@ -13,6 +13,7 @@ systemd=$base,systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,sudo
 # NAME="SUITE PACKAGES". `inits` can be booted with any of its inits; the others are installed there, too, and do not run.
 declare -A recipes=(
   [bare]="bookworm $base"
+  [plain]="bookworm python3,ca-certificates"
   [packages]="bookworm $base,nginx-light,redis-server,postgresql,cron,apache2"
   [daemons]="bookworm $base,nginx-light,apache2,redis-server,postgresql,dbus,cron,rsyslog,haproxy,memcached,php-fpm,squid"
   [systemd]="bookworm $systemd"
@@ -42,7 +43,15 @@ build() {
   return "$status"
 }
 
-image_of() { echo "localhost/foster-test-$1:$( (echo "${recipes[$1]}"; declare -f build) | sha256sum | cut -c 1-12)"; }
+# build_plain IMAGE SUITE PACKAGES: as small as Debian gets, and nobody comes to it over ssh
+build_plain() {
+  # shellcheck disable=SC2016 # as above
+  mmdebstrap --quiet --variant=minbase --include="$3" --customize-hook='chroot "$1" useradd --create-home --shell /bin/bash dev' "$2" - |
+    podman import --quiet - "$1" >/dev/null
+}
+
+builder_of() { if declare -F "build_$1" >/dev/null; then echo "build_$1"; else echo build; fi; }
+image_of() { echo "localhost/foster-test-$1:$( (echo "${recipes[$1]}"; declare -f "$(builder_of "$1")") | sha256sum | cut -c 1-12)"; }
 
 # have NAME: two runs may want the same image at once; one of them builds it
 have() {
@@ -57,7 +66,7 @@ have() {
   trap 'rm -rf --one-file-system "$build_folder"' EXIT
   trap 'exit 143' TERM
   chmod 755 "$build_folder"
-  TMPDIR=$build_folder build "$image" "$suite" "$packages"
+  TMPDIR=$build_folder "$(builder_of "$1")" "$image" "$suite" "$packages"
   for former in $(podman images --quiet --filter "reference=localhost/foster-test-$1" --filter "before=$image"); do
     podman rmi "$former" >/dev/null 2>&1 || true # a run of before may use it still
   done
