@@ -5,12 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dbus.errors import ERROR_NO_REPLY, BusError
+from ..dbus.errors import BusError
 from ..supervisor.unready import too_often, unready
 from .context import CommandError, Context
-
-# What initctl says where a start, stop or restart waits and the init executes itself again; emit has another sentence.
-_DISCONNECTED = "Connection was disconnected before a reply was received"
 
 
 def change(context: Context, member: str) -> int:
@@ -30,8 +27,6 @@ def change(context: Context, member: str) -> int:
         else:
             path = foster.change(job_path, member, env, context.wait)
     except BusError as error:
-        if context.upstart and error.name == ERROR_NO_REPLY:
-            raise CommandError(_DISCONNECTED) from error
         if context.upstart or error.short != "JobFailed":
             raise
         raise CommandError(f"{error}: {_why(context, job)}") from error

@@ -18,6 +18,7 @@ from . import wire
 from .auth import ClientAuth
 from .connection import CLIENT_LIMIT, MessageStream
 from .errors import (
+    DISCONNECTED_TEXT,
     ERROR_FAILED,
     ERROR_INVALID_ARGS,
     ERROR_NO_REPLY,
@@ -272,7 +273,7 @@ class Connection:
 
     def _lost(self) -> None:
         self._broken = True
-        raise BusError(ERROR_NO_REPLY, NO_REPLY_TEXT) from None
+        raise BusError(ERROR_NO_REPLY, DISCONNECTED_TEXT if self._signals else NO_REPLY_TEXT) from None
 
 
 def socket_names(address: str) -> list[str]:

@@ -12,7 +12,9 @@ ERROR_ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 ERROR_LIMITS_EXCEEDED = "org.freedesktop.DBus.Error.LimitsExceeded"
 ERROR_NOT_SUPPORTED = "org.freedesktop.DBus.Error.NotSupported"
 
-# The sentence that libdbus gives to a caller whose connection breaks; Upstart's initctl prints it.
+# The sentences that libdbus gives to a caller whose connection breaks; Upstart's initctl prints them. The first one is
+# for a caller who has got other messages meanwhile: who starts a job hears its signals, who emits an event may not.
+DISCONNECTED_TEXT = "Connection was disconnected before a reply was received"
 NO_REPLY_TEXT = (
     "Did not receive a reply. Possible causes include: the remote application did not send a reply, "
     "the message bus security policy blocked the reply, the reply timeout expired, "

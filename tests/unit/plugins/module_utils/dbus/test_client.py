@@ -168,6 +168,19 @@ def test_a_broken_connection_is_no_reply_with_the_sentence_of_libdbus(serve: Any
     assert (caught.value.name, caught.value.message) == ("org.freedesktop.DBus.Error.NoReply", NO_REPLY_TEXT)
 
 
+def test_a_connection_that_breaks_behind_a_signal_has_another_sentence(serve: Any) -> None:
+    """As with libdbus, which has messages to hand out then; Upstart's client prints what it says."""
+
+    def script(server: Server) -> None:
+        server.handshake()
+        server.next_call()
+        server.signal(1)
+
+    with client.Connection.open(serve(script).address, timeout=10) as connection, pytest.raises(BusError) as caught:
+        connection.call(*CALL)
+    assert caught.value.message == "Connection was disconnected before a reply was received"
+
+
 def test_a_call_that_takes_too_long_is_a_timeout_and_its_late_answer_is_dropped(serve: Any) -> None:
     def script(server: Server) -> None:
         server.handshake()
