@@ -240,6 +240,9 @@ class Host:
         """Return the time in the engine's terms: seconds, monotonic."""
         return self.loop.now()
 
+    def is_of_a_job(self, pid: int) -> bool:
+        return self.families.owner(pid) is not None
+
     def describe(self, names: Sequence[str]) -> str:
         return report.describe(self, names)
 

@@ -81,6 +81,9 @@ class Host(Protocol):
     def state_json(self) -> str:
         """Return the whole state, in the shape of Upstart's GetState."""
 
+    def is_of_a_job(self, pid: int) -> bool:
+        """Tell whether a process is one that a job has brought."""
+
     def describe(self, names: Sequence[str]) -> str:
         """Return the jobs with these names (all when empty)."""
 

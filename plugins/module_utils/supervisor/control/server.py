@@ -40,6 +40,7 @@ class Control:
         self._guid = os.urandom(16).hex()
         self._reader = HeaderReader()
         self._service = Service(host)
+        self._of_jobs: set[Peer] = set()  # what jobs have connected, Upstart's bridges for one
         self._waiting: dict[Peer, None] = {}  # those with something to send, in order
         self._flush_planned = False
         loop.watch(listener.socket.fileno(), select.EPOLLIN, self._accept)
@@ -65,10 +66,13 @@ class Control:
         self._broadcast(restarted())
 
     def flush(self) -> None:
-        """Send everything that waits."""
+        """Send everything that waits, to jobs first.
+
+        A bridge does its part when it hears of something, and who hears of it outside is likely to count on that.
+        """
         self._flush_planned = False
         waiting, self._waiting = self._waiting, {}
-        for peer in waiting:
+        for peer in sorted(waiting, key=lambda each: each not in self._of_jobs):
             peer.flush()
 
     def close(self, remove_socket: bool = True) -> None:
@@ -118,7 +122,7 @@ class Control:
     def _admit(self, sock: socket.socket) -> None:
         try:
             raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-            _pid, uid, _gid = _CREDENTIALS.unpack(raw)
+            pid, uid, _gid = _CREDENTIALS.unpack(raw)
             if self._may_connect(uid):
                 privileged = uid in (0, self._own_uid)
                 peer = Peer(
@@ -126,6 +130,8 @@ class Control:
                     self._handle, self._plan_flush, self._peer_closed,
                 )  # fmt: skip
                 self.peers[peer.fd] = peer
+                if self._host.is_of_a_job(pid):
+                    self._of_jobs.add(peer)
                 return
         except OSError:
             pass  # gone already
@@ -143,3 +149,4 @@ class Control:
 
     def _peer_closed(self, peer: Peer) -> None:
         self.peers.pop(peer.fd, None)
+        self._of_jobs.discard(peer)

@@ -104,6 +104,7 @@ class FakeHost:
         self.control: Any = None
         self.calls: list[str] = []
         self.next_pid = 1000
+        self.asked_by_a_job = False  # who connects next is a process of a job
         self.waiting: dict[int, Any] = {}
         self.hold_spawns = False
         self.spawns: list[Spawn] = []
@@ -167,6 +168,9 @@ class FakeHost:
 
     def state_json(self) -> str:
         return '{"sessions": []}'
+
+    def is_of_a_job(self, pid: int) -> bool:
+        return self.asked_by_a_job
 
     def describe(self, names: Any) -> str:
         return '{"jobs": [{"name": "a", "last_failure": {"log_tail": ["secret"], "exit_status": 1}}]}'

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.foster.init.plugins.module_utils.dbus.message import ERROR, METHOD_RETURN, SIGNAL
+from ansible_collections.foster.init.plugins.module_utils.job.model import Job
+from ansible_collections.foster.init.plugins.module_utils.supervisor.control.peer import Peer
 
 MANAGER = ("/com/ubuntu/Upstart", "com.ubuntu.Upstart0_6")
 JOB_A = ("/com/ubuntu/Upstart/jobs/a", "com.ubuntu.Upstart0_6.Job")
@@ -168,6 +170,20 @@ def test_each_connection_counts_its_messages_from_one(world: Any) -> None:
     assert world.connect().call(*MANAGER, "GetAllJobs").serial == 1
     numbers = [one.serial for one in first.messages()]
     assert numbers == list(range(2, 2 + len(numbers))) and len(numbers) > 5
+
+
+def test_jobs_hear_the_news_first(new_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = new_world()
+    world.connect()
+    world.host.asked_by_a_job = True
+    world.connect()
+    outside, bridge = world.control.peers.values()
+    told = []
+    flush = Peer.flush
+    monkeypatch.setattr(Peer, "flush", lambda peer: (told.append(peer), flush(peer)))
+    world.host.define(Job(name="new"))
+    world.loop.run_timers()
+    assert told == [bridge, outside]
 
 
 def test_a_signal_that_cannot_be_written_is_a_warning(world: Any) -> None:
