@@ -18,7 +18,8 @@ sys.path.insert(0, str(_HERE))
 
 from runner import case, compare, play, session, trace
 
-_WORKERS = int(os.environ.get("FOSTER_CONFORMANCE_WORKERS", "4"))  # most of a case is waiting
+# Most of a case is waiting; but with too many at once each of them has to be played slower.
+_WORKERS = int(os.environ.get("FOSTER_CONFORMANCE_WORKERS", 3 * min(os.cpu_count() or 1, 8)))
 Recording = Callable[[case.Case], trace.Trace]
 
 
