@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Optional
 
 from .case import Case
+from .launch import launch
 from .session import Session, asleep
 from .trace import Step, Trace
 
@@ -35,7 +36,7 @@ class _Command:
         self._sort = sort
         self._started = time.monotonic()
         self._out, self._err = (_scratch(session.base, name) for name in ("stdout", "stderr"))
-        self._process = subprocess.Popen(
+        self._process = launch(
             arguments,
             env=session.client_environment,
             cwd=session.work,

@@ -18,6 +18,7 @@ from typing import Optional
 
 import guard
 
+from .launch import launch
 from .listener import Listener
 
 _STARTED_WITHIN = 10.0  # seconds
@@ -55,7 +56,8 @@ def stretch_for(seconds: float) -> int:
 def client_seconds(client: str) -> float:
     """Return how long a client takes now."""
     begun = time.monotonic()
-    subprocess.run([client, "--version"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    with launch([client, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        pass
     return time.monotonic() - begun
 
 
@@ -123,7 +125,7 @@ class Session:
         """Start the supervisor and connect the listener. Raises RuntimeError with its output when that fails."""
         options = ["--user", "--confdir", str(self.conf), "--logdir", str(self.logs), "--no-startup-event"]
         with open(self.base / "init.log", "wb") as log:
-            self._process = subprocess.Popen(
+            self._process = launch(
                 [self._init, *options, "--no-dbus", "--debug"],
                 env=self.environment,
                 cwd=self.work,
