@@ -125,12 +125,13 @@ class Control:
             pid, uid, _gid = _CREDENTIALS.unpack(raw)
             if self._may_connect(uid):
                 privileged = uid in (0, self._own_uid)
+                of_a_job = self._host.is_of_a_job(pid)
                 peer = Peer(
                     sock, uid, privileged, self._guid, self._loop, self._reader,
                     self._handle, self._plan_flush, self._peer_closed,
                 )  # fmt: skip
                 self.peers[peer.fd] = peer
-                if self._host.is_of_a_job(pid):
+                if of_a_job:
                     self._of_jobs.add(peer)
                 return
         except OSError:
